@@ -1,0 +1,7 @@
+//! Small types every crate of the suite shares. Pure: no input or output, uses nothing of ours.
+//!
+//! Read first: [`Secret`].
+
+mod secret;
+
+pub use secret::Secret;
