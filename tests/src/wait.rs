@@ -1,0 +1,14 @@
+//! Deadlines. A test that would hang fails instead, naming what it waited for; no assertion depends on speed.
+
+use std::time::Duration;
+
+/// How long any single step may take before the test gives up. Far above what a loaded machine needs.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits for `work`, or fails the test with `what`.
+pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, work).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited {PATIENCE:?} for {what}"),
+    }
+}
