@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use crate::address::is_loopback;
-use crate::guard::{Denied, DialGuard};
+use crate::guard::{Denied, DialGuard, parse_literal};
 use crate::resolve::{Addresses, LookupError, Resolver};
 
 /// Makes connections under the guard. Cheap to clone.
@@ -47,11 +47,6 @@ impl Dialer {
         Self { guard, resolver, limit }
     }
 
-    /// The guard, for targets that a proxy further up will resolve.
-    pub fn guard(&self) -> &DialGuard {
-        &self.guard
-    }
-
     /// Connects to `target`, with `TCP_NODELAY` and a keep-alive of 30 s. With several addresses each is checked on
     /// its own and those left are raced, IPv6 and IPv4 in turn, each 250 ms after the last (RFC 8305). With
     /// `require_loopback` an address that does not stay on this machine is refused; it is for credentials that would
@@ -64,6 +59,22 @@ impl Dialer {
         timeout(self.limit, self.resolve_and_race(target, require_loopback))
             .await
             .unwrap_or_else(|_| Err(DialError::Timeout { target: join(target.host, target.port) }))
+    }
+
+    /// Connects to a proxy through which `target` will be asked for. A target that is an address literal is held to
+    /// the guard as if it were dialled from here; a name is the proxy's to resolve.
+    ///
+    /// # Errors
+    /// A denied target, or [`DialError::Proxy`] for what went wrong on the way to the proxy.
+    pub async fn connect_to_proxy(
+        &self,
+        proxy: &Target<'_>,
+        target: &Target<'_>,
+    ) -> Result<TcpStream, DialError> {
+        if let Some(ip) = parse_literal(target.host) {
+            self.permits(SocketAddr::new(ip, target.port), false)?;
+        }
+        self.connect(proxy, false).await.map_err(|source| DialError::Proxy(Box::new(source)))
     }
 
     async fn resolve_and_race(
@@ -141,6 +152,9 @@ pub enum DialError {
         /// Host and port.
         target: String,
     },
+    /// A proxy further up cannot be reached.
+    #[error("proxyconnect tcp: {0}")]
+    Proxy(#[source] Box<Self>),
     /// Anything else the system reports.
     #[error("dial tcp {address}: connect: {source}")]
     Io {

@@ -115,6 +115,27 @@ async fn the_next_address_is_tried_when_one_refuses() {
     assert_eq!(stream.peer_addr().unwrap().ip(), Ipv4Addr::LOCALHOST);
 }
 
+#[tokio::test]
+async fn behind_a_proxy_the_guard_holds_for_the_proxy_and_for_literal_targets() {
+    let hosts = hosts("127.0.0.1 proxy.test");
+    let (_listener, port) = listener().await;
+    let proxy = Target { host: "proxy.test", port };
+    let far = Target { host: "api.test", port: 443 };
+    let metadata = Target { host: "169.254.169.254", port: 80 };
+
+    let closed = dialer(DialGuard::default(), &hosts).connect_to_proxy(&proxy, &far).await.unwrap_err();
+    assert_eq!(
+        closed.to_string(),
+        format!(
+            "proxyconnect tcp: dial tcp 127.0.0.1:{port}: denied by upstream_deny_cidrs: 127.0.0.1 in 127.0.0.0/8"
+        )
+    );
+    let guarded = dialer(DialGuard::parse(&["169.254.169.254/32"]).unwrap(), &hosts);
+    guarded.connect_to_proxy(&proxy, &far).await.unwrap();
+    let denied = guarded.connect_to_proxy(&proxy, &metadata).await.unwrap_err();
+    assert!(matches!(denied, DialError::Denied { .. }), "{denied}");
+}
+
 #[test]
 fn the_families_take_turns() {
     let ips = |texts: &[&str]| texts.iter().map(|t| t.parse().unwrap()).collect::<Addresses>();
