@@ -92,7 +92,11 @@ impl FromStr for Peer {
 impl Args {
     /// Rows in the order of the table.
     pub(crate) fn rows(&self) -> Vec<Row> {
-        Row::value_variants().iter().copied().filter(|row| self.only.is_empty() || self.only.contains(row)).collect()
+        Row::value_variants()
+            .iter()
+            .copied()
+            .filter(|row| self.only.is_empty() || self.only.contains(row))
+            .collect()
     }
 
     /// Whether a contender of this name takes part.

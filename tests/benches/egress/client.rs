@@ -184,7 +184,8 @@ async fn ensure_ok(answer: Response<Incoming>) -> anyhow::Result<Response<Incomi
     if status == StatusCode::OK {
         return Ok(answer);
     }
-    let body = answer.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body =
+        answer.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     bail!("{status}: {}", String::from_utf8_lossy(&body[..body.len().min(200)]).trim());
 }
 

@@ -10,10 +10,10 @@ use tempfile::TempDir;
 
 use crate::args::Args;
 use crate::contender::Contender;
+use crate::pki;
 use crate::report::{self, Table};
 use crate::rows::{self, Pace};
 use crate::wire::{Order, Outcome, WorldSpec};
-use crate::pki;
 
 /// Brings up loopback and sends all names to the world's own DNS server.
 const ENTER: &str = "ip link set lo up && mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";

@@ -272,7 +272,9 @@ fn bulk(
                 cell += &format!(", **{share:.2}**");
             }
             let growth = median(own.iter().filter_map(|outcome| match outcome {
-                Outcome::Bulk { before_kib, peak_kib, .. } => Some(peak_kib.saturating_sub(*before_kib) as f64),
+                Outcome::Bulk { before_kib, peak_kib, .. } => {
+                    Some(peak_kib.saturating_sub(*before_kib) as f64)
+                }
                 _ => None,
             }));
             let growth = growth.unwrap_or_default();
@@ -300,7 +302,11 @@ fn latency(row: Row, fleet: &mut Fleet, rounds: usize, millis: u64) -> Line {
     for (step, own) in steps.iter().zip(&series) {
         let contender = &contenders[step.column];
         let added = |pick: fn((f64, f64)) -> f64| {
-            median(own.iter().zip(&direct).filter_map(|(own, direct)| Some(pick(both(own)?) - pick(both(direct)?))))
+            median(
+                own.iter()
+                    .zip(&direct)
+                    .filter_map(|(own, direct)| Some(pick(both(own)?) - pick(both(direct)?))),
+            )
         };
         let total = |pick: fn((f64, f64)) -> f64| median(own.iter().filter_map(both).map(pick));
         let (Some(p50), Some(p99)) = (total(|it| it.0), total(|it| it.1)) else {
@@ -389,11 +395,7 @@ fn start(row: Row, fleet: &mut Fleet) -> Line {
     line
 }
 
-fn steps(
-    fleet: &Fleet,
-    takes: impl Fn(&Contender) -> bool,
-    make: impl Fn(usize) -> Vec<Step>,
-) -> Vec<Step> {
+fn steps(fleet: &Fleet, takes: impl Fn(&Contender) -> bool, make: impl Fn(usize) -> Vec<Step>) -> Vec<Step> {
     let contenders = fleet.contenders();
     (0..contenders.len()).filter(|&at| takes(&contenders[at])).flat_map(make).collect()
 }

@@ -30,9 +30,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout();
     for line in std::io::stdin().lines() {
         let order = serde_json::from_str(&line?).context("order")?;
-        let outcome = runtime
-            .block_on(world.obey(order))
-            .unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
+        let outcome =
+            runtime.block_on(world.obey(order)).unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
         writeln!(stdout, "{}", serde_json::to_string(&outcome)?)?;
         stdout.flush()?;
     }

@@ -17,8 +17,9 @@ pub(super) fn command(site: &Site<'_>, program: &Path) -> anyhow::Result<Command
     let dir = site.dir.display();
     let db = site.dir.join("certificates");
     let made = as_user(CERTGEN.as_ref())
-        .args(["-c", "-M", "16MB", "-s"])
+        .args(["-c", "-s"])
         .arg(&db)
+        .args(["-M", "16MB"])
         .output()
         .with_context(|| format!("{CERTGEN}: install squid-openssl"))?;
     ensure!(made.status.success(), "{CERTGEN}: {}", String::from_utf8_lossy(&made.stderr).trim());
