@@ -1,1 +1,29 @@
-//! Skeleton.
+//! The edits of a request and its response, and nothing else: placeholders become values on the way out
+//! ([`swap`], [`inject`]), values become placeholders on the way back ([`scrub`]). Pure: no sockets, no clock, no
+//! fetching of secrets; bodies are wrappers around [`http_body::Body`]. Which entries apply to a request is the
+//! caller's decision.
+//!
+//! Read first: [`swap`], then [`engine`], the search under both directions.
+//!
+//! To add an edit of bodies:
+//! 1. implement `body::Edit` for it (bytes in, bytes out, a last word at the end);
+//! 2. build it around a body with `EditBody::around`, which decodes and encodes;
+//! 3. test with frames cut at random that the output does not depend on the cuts.
+
+mod body;
+mod codec;
+pub mod engine;
+mod escape;
+pub mod format;
+pub mod fuzzing;
+pub mod headers;
+mod inject;
+pub mod scrub;
+pub mod swap;
+
+pub use body::{BodyError, EditBody, Missing};
+pub use codec::{CodecError, Coding, Codings, MAX_CODINGS, codings, limit_accept_encoding};
+pub use escape::Escapes;
+pub use inject::{Inject, InjectBuildError, InjectError, Injected};
+pub use scrub::{ScrubBody, ScrubSet};
+pub use swap::{Location, SwapBody, SwapSet};

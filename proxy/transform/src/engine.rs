@@ -1,0 +1,352 @@
+//! The search that swap and scrub share: many patterns, one pass, over texts that arrive in pieces.
+//!
+//! Two searches are united. One looks for the patterns as they are (Aho–Corasick, leftmost, first in the list
+//! on a tie). The other starts from the escapes of the text: an escape that stands for no byte of any pattern is
+//! passed over, and from the others the pattern is followed in both directions ([`escaped`]). A piece without
+//! escapes, by far the most common, costs the first search only, and comes out as the same buffer that went in.
+
+mod escaped;
+mod tail;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
+use bytes::Bytes;
+use zeroize::Zeroizing;
+
+use self::escaped::Index;
+use self::tail::Tail;
+use crate::escape::Escapes;
+
+/// Patterns compiled for searching, in order of precedence. May hold secrets: `Debug` shows only how many.
+///
+/// The patterns are wiped on drop; the automaton built from them is not (the library offers no way).
+pub struct Patterns {
+    list: Vec<Zeroizing<Vec<u8>>>,
+    automaton: AhoCorasick,
+    /// Number in `list` of each pattern of the automaton.
+    plain: Vec<usize>,
+    escapes: Escapes,
+    index: Index,
+    tail: Tail,
+}
+
+/// Why patterns could not be compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PatternsError {
+    /// An empty pattern would be found everywhere.
+    #[error("pattern {0} is empty")]
+    Empty(usize),
+    /// The automaton would not fit its index type.
+    #[error("too many or too long patterns")]
+    TooLarge,
+}
+
+/// An occurrence in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) pattern: usize,
+}
+
+impl Patterns {
+    /// Compiles `list`; on overlap the leftmost occurrence wins, at the same place the earlier pattern.
+    ///
+    /// # Errors
+    /// An empty pattern, or more text than the automaton can index (about 2 GiB).
+    pub fn new<P: AsRef<[u8]>>(list: &[P], escapes: Escapes) -> Result<Self, PatternsError> {
+        if let Some(empty) = list.iter().position(|p| p.as_ref().is_empty()) {
+            return Err(PatternsError::Empty(empty));
+        }
+        // The contiguous NFA is small and quick to build; for the usual few patterns a vector prefilter in
+        // front of it does nearly all the work.
+        // In JSON a backslash never stands for itself, so a pattern that holds one is found escaped only.
+        let bare = |p: &[u8]| !(escapes.aligned && escapes.json && p.contains(&b'\\'));
+        let plain: Vec<usize> = (0..list.len()).filter(|&i| bare(list[i].as_ref())).collect();
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostFirst)
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(plain.iter().map(|&i| list[i].as_ref()))
+            .map_err(|_| PatternsError::TooLarge)?;
+        let list: Vec<_> = list.iter().map(|p| Zeroizing::new(p.as_ref().to_vec())).collect();
+        let index = Index::new(&list, escapes);
+        let tail = Tail::new(&list, escapes);
+        Ok(Self { list, automaton, plain, escapes, index, tail })
+    }
+
+    /// How many patterns there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = &[u8]> {
+        self.list.iter().map(|p| p.as_slice())
+    }
+
+    /// Whether any pattern occurs in `text`.
+    pub fn is_match(&self, text: &[u8]) -> bool {
+        if self.escapes.any() {
+            return !self.scan(text, Before::default(), true).found.is_empty();
+        }
+        self.automaton.is_match(text)
+    }
+
+    /// Replaces every occurrence in a whole text by `with[pattern]` and calls `hit` with the pattern. `None`
+    /// when nothing occurs.
+    pub fn replace<R: AsRef<[u8]>>(
+        &self,
+        text: &[u8],
+        with: &[R],
+        mut hit: impl FnMut(usize),
+    ) -> Option<Vec<u8>> {
+        let scan = self.scan(text, Before::default(), true);
+        if scan.found.is_empty() {
+            return None;
+        }
+        scan.found.iter().for_each(|f| hit(f.pattern));
+        Some(spliced(text, &scan.found, with))
+    }
+
+    /// Finds what is certain in `text`. Unless `last`, stops where more text could change the outcome.
+    fn scan(&self, text: &[u8], before: Before, last: bool) -> Scan {
+        if self.list.is_empty() {
+            return Scan { found: Vec::new(), settled: text.len() };
+        }
+        let hidden = if self.escapes.any() { self.hidden(text) } else { Vec::new() };
+        let mut hidden = hidden.into_iter().peekable();
+        let mut found = Vec::new();
+        let mut at = 0;
+        let mut open = if last { None } else { self.open(text, 0) };
+        let mut plain = self.plain(text, 0, before);
+        loop {
+            while hidden.next_if(|f| f.start < at || self.misplaced(text, *f, before)).is_some() {}
+            if plain.is_some_and(|f| f.start < at) {
+                plain = self.plain(text, at, before);
+            }
+            let next = match (plain, hidden.peek().copied()) {
+                (Some(a), Some(b)) if (b.start, b.pattern) < (a.start, a.pattern) => b,
+                (Some(a), _) => a,
+                (None, Some(b)) => b,
+                (None, None) => break,
+            };
+            // Something that began earlier, or as early with precedence, may still complete.
+            if open.is_some_and(|o| (o.start, o.pattern) < (next.start, next.pattern)) {
+                break;
+            }
+            found.push(next);
+            at = next.end;
+            if open.is_some_and(|o| o.start < at) {
+                open = self.open(text, at);
+            }
+        }
+        let settled = open.map_or(text.len(), |o| o.start).max(at);
+        Scan { found, settled }
+    }
+
+    /// The next occurrence as it is.
+    fn plain(&self, text: &[u8], mut from: usize, before: Before) -> Option<Found> {
+        loop {
+            let m = self.automaton.find(Input::new(text).range(from..))?;
+            let pattern = self.plain[m.pattern().as_usize()];
+            let found = Found { start: m.start(), end: m.end(), pattern };
+            if !self.misplaced(text, found, before) {
+                return Some(found);
+            }
+            from = found.start + 1;
+        }
+    }
+
+    fn misplaced(&self, text: &[u8], found: Found, before: Before) -> bool {
+        self.escapes.aligned && self.escapes.any() && before.splits_escape(text, found.start, self.escapes)
+    }
+}
+
+impl fmt::Debug for Patterns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Patterns").field("len", &self.list.len()).finish_non_exhaustive()
+    }
+}
+
+struct Scan {
+    found: Vec<Found>,
+    /// Everything before is decided.
+    settled: usize,
+}
+
+fn spliced<R: AsRef<[u8]>>(text: &[u8], found: &[Found], with: &[R]) -> Vec<u8> {
+    let grown: usize = found.iter().map(|f| with[f.pattern].as_ref().len()).sum();
+    let mut out = Vec::with_capacity(text.len() + grown);
+    let mut at = 0;
+    for f in found {
+        out.extend_from_slice(&text[at..f.start]);
+        out.extend_from_slice(with[f.pattern].as_ref());
+        at = f.end;
+    }
+    out.extend_from_slice(&text[at..]);
+    out
+}
+
+/// The replacements of a [`StreamReplacer`], one per pattern. Wiped on drop.
+pub type Replacements = Arc<[Zeroizing<Vec<u8>>]>;
+
+/// Replaces patterns in a text that arrives in pieces. The output does not depend on where the pieces are cut.
+///
+/// Only an end that could be the beginning of an occurrence is held back, so a message that does not end like
+/// one passes at once. What is held is shorter than the longest pattern in its widest escaped form.
+pub struct StreamReplacer {
+    patterns: Arc<Patterns>,
+    with: Replacements,
+    held: Bytes,
+    before: Before,
+    hits: Vec<u64>,
+}
+
+impl StreamReplacer {
+    /// A replacer at the start of a text. `with[i]` is written for pattern `i`; missing ones count as empty.
+    pub fn new(patterns: Arc<Patterns>, with: Replacements) -> Self {
+        let with = if with.len() >= patterns.len() {
+            with
+        } else {
+            (0..patterns.len()).map(|i| with.get(i).cloned().unwrap_or_default()).collect()
+        };
+        let hits = vec![0; patterns.len()];
+        Self { patterns, with, held: Bytes::new(), before: Before::default(), hits }
+    }
+
+    /// Takes the next piece and gives what is decided by now, maybe nothing. Without occurrences it is the
+    /// same memory.
+    pub fn push(&mut self, piece: Bytes) -> Bytes {
+        if piece.is_empty() {
+            return piece;
+        }
+        self.advance(piece, false)
+    }
+
+    /// Ends the text and gives the rest.
+    pub fn finish(&mut self) -> Bytes {
+        if self.held.is_empty() {
+            return Bytes::new();
+        }
+        self.advance(Bytes::new(), true)
+    }
+
+    /// How often each pattern was replaced so far.
+    pub fn hits(&self) -> &[u64] {
+        &self.hits
+    }
+
+    /// How many bytes are held back.
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    fn advance(&mut self, piece: Bytes, last: bool) -> Bytes {
+        let text = if self.held.is_empty() {
+            piece
+        } else if piece.is_empty() {
+            std::mem::take(&mut self.held)
+        } else {
+            let mut joined = Vec::with_capacity(self.held.len() + piece.len());
+            joined.extend_from_slice(&self.held);
+            joined.extend_from_slice(&piece);
+            Bytes::from(joined)
+        };
+        let Scan { found, settled } = self.patterns.scan(&text, self.before, last);
+        // Copied, so that a few bytes do not keep a large buffer alive.
+        self.held = Bytes::copy_from_slice(&text[settled..]);
+        let out = if found.is_empty() {
+            text.slice(..settled)
+        } else {
+            found.iter().for_each(|f| self.hits[f.pattern] += 1);
+            Bytes::from(spliced(&text[..settled], &found, &self.with))
+        };
+        self.before.append(&text[..settled]);
+        out
+    }
+}
+
+impl fmt::Debug for StreamReplacer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamReplacer").field("held", &self.held.len()).finish_non_exhaustive()
+    }
+}
+
+/// The last bytes that went before a text: enough to tell whether the text begins inside an escape.
+#[derive(Clone, Copy, Default)]
+struct Before {
+    bytes: [u8; 8],
+    len: usize,
+    /// Whether the bytes before `bytes` end in an odd run of backslashes.
+    odd: bool,
+}
+
+impl Before {
+    fn append(&mut self, text: &[u8]) {
+        for &byte in &text[text.len().saturating_sub(64)..] {
+            if self.len == self.bytes.len() {
+                self.odd = self.bytes[0] == b'\\' && !self.odd;
+                self.bytes.copy_within(1.., 0);
+                self.len -= 1;
+            }
+            self.bytes[self.len] = byte;
+            self.len += 1;
+        }
+    }
+
+    /// The byte `back` places before `at`; 1 is the one directly before.
+    fn byte(&self, text: &[u8], at: usize, back: usize) -> Option<u8> {
+        match at.checked_sub(back) {
+            Some(i) => text.get(i).copied(),
+            None => self.len.checked_sub(back - at).map(|i| self.bytes[i]),
+        }
+    }
+
+    /// Whether an odd run of backslashes ends `skip` places before `at`.
+    fn odd_run(&self, text: &[u8], at: usize, skip: usize) -> bool {
+        let mut run = 0;
+        loop {
+            match self.byte(text, at, skip + run + 1) {
+                Some(b'\\') => run += 1,
+                Some(_) => return run % 2 == 1,
+                None => return (run % 2 == 1) != (self.odd && self.len == self.bytes.len()),
+            }
+        }
+    }
+
+    fn splits_escape(&self, text: &[u8], at: usize, escapes: Escapes) -> bool {
+        let is_hex = |i: usize| text.get(i).is_some_and(u8::is_ascii_hexdigit);
+        if escapes.percent {
+            let second = self.byte(text, at, 1) == Some(b'%') && is_hex(at) && is_hex(at + 1);
+            let third = self.byte(text, at, 2) == Some(b'%')
+                && self.byte(text, at, 1).is_some_and(|b| b.is_ascii_hexdigit())
+                && is_hex(at);
+            if second || third {
+                return true;
+            }
+        }
+        if !escapes.json {
+            return false;
+        }
+        if self.odd_run(text, at, 0) {
+            return true;
+        }
+        for back in 1..=4 {
+            match self.byte(text, at, back) {
+                Some(b'u') if is_hex(at) => return self.odd_run(text, at, back),
+                Some(b) if b.is_ascii_hexdigit() => {}
+                _ => return false,
+            }
+        }
+        false
+    }
+}

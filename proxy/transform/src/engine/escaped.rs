@@ -1,0 +1,160 @@
+//! Occurrences of which at least one byte is written as an escape, any subset of them, whatever the encoder.
+//!
+//! Such an occurrence has a first escape; the bytes of the pattern before it stand as they are. So every escape
+//! of the text is looked up by what it stands for and by the byte before it, and only those patterns are
+//! followed that have the two side by side.
+
+use smallvec::{SmallVec, smallvec};
+use zeroize::Zeroizing;
+
+use super::{Found, Patterns};
+use crate::escape::{Escape, Escapes};
+
+/// Where each pair of neighbouring bytes stands in the patterns.
+pub(super) struct Index {
+    /// Sorted by key; see [`key`].
+    places: Vec<Place>,
+    relevant: [bool; 256],
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    key: u32,
+    pattern: u32,
+    at: u32,
+}
+
+/// `previous` is `None` at the beginning of a pattern.
+fn key(previous: Option<u8>, byte: u8) -> u32 {
+    previous.map_or(256, u32::from) << 8 | u32::from(byte)
+}
+
+impl Index {
+    pub(super) fn new(list: &[Zeroizing<Vec<u8>>], escapes: Escapes) -> Self {
+        let mut places = Vec::new();
+        let mut relevant = [false; 256];
+        for (pattern, bytes) in list.iter().enumerate() {
+            for (at, &byte) in bytes.iter().enumerate() {
+                relevant[usize::from(byte)] = true;
+                // Without escapes only the beginnings are needed, by the tail.
+                if at > 0 && !escapes.any() {
+                    continue;
+                }
+                let previous = at.checked_sub(1).map(|i| bytes[i]);
+                places.push(Place { key: key(previous, byte), pattern: pattern as u32, at: at as u32 });
+            }
+        }
+        places.sort_unstable();
+        Self { places, relevant }
+    }
+
+    fn of(&self, previous: Option<u8>, byte: u8) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let key = key(previous, byte);
+        let from = self.places.partition_point(|p| p.key < key);
+        self.places[from..]
+            .iter()
+            .take_while(move |p| p.key == key)
+            .map(|p| (p.pattern as usize, p.at as usize))
+    }
+
+    /// Patterns that begin with `byte`, in list order.
+    pub(super) fn beginning_with(&self, byte: u8) -> impl Iterator<Item = usize> + '_ {
+        self.of(None, byte).map(|(pattern, _)| pattern)
+    }
+}
+
+/// How far a pattern could be followed.
+pub(super) struct Followed {
+    /// Where its shortest form ends.
+    pub(super) end: Option<usize>,
+    /// Whether the text ended first.
+    pub(super) open: bool,
+}
+
+impl Patterns {
+    /// Occurrences with an escape in them, by place, then by pattern.
+    pub(super) fn hidden(&self, text: &[u8]) -> Vec<Found> {
+        let mut found = Vec::new();
+        for at in self.escapes.positions(text) {
+            let Escape::Whole { bytes, .. } = self.escapes.read(&text[at..]) else { continue };
+            if !self.index.relevant[usize::from(bytes[0])] {
+                continue;
+            }
+            let previous = at.checked_sub(1).map(|i| text[i]);
+            let begun = previous.into_iter().flat_map(|p| self.index.of(Some(p), bytes[0]));
+            for (pattern, offset) in self.index.of(None, bytes[0]).chain(begun) {
+                let whole = &self.list[pattern];
+                let Some(start) = at.checked_sub(offset) else { continue };
+                if text[start..at] != whole[..offset] {
+                    continue;
+                }
+                if let Some(end) = self.follow(whole, offset, text, at).end {
+                    found.push(Found { start, end, pattern });
+                }
+            }
+        }
+        found.sort_unstable_by_key(|f| (f.start, f.pattern, f.end));
+        found.dedup_by_key(|f| (f.start, f.pattern));
+        found
+    }
+
+    /// Follows `pattern[offset..]` through the text from `at`, each byte as it is or as an escape. A byte that
+    /// begins escapes itself can be read both ways, so all readings are kept; there is rarely more than one.
+    pub(super) fn follow(&self, pattern: &[u8], offset: usize, text: &[u8], at: usize) -> Followed {
+        let mut readings: SmallVec<[(usize, usize); 4]> = smallvec![(offset, at)];
+        let mut out = Followed { end: None, open: false };
+        while let Some(next) = (0..readings.len()).min_by_key(|&i| readings[i]) {
+            let (offset, at) = readings.swap_remove(next);
+            let rest = &pattern[offset..];
+            if rest.is_empty() {
+                out.end = Some(out.end.map_or(at, |end| end.min(at)));
+                continue;
+            }
+            let Some(&byte) = text.get(at) else {
+                out.open = true;
+                continue;
+            };
+            let bare = byte == rest[0] && !(byte == b'\\' && self.escapes.json && self.escapes.aligned);
+            let mut step = |reading| {
+                if !readings.contains(&reading) {
+                    readings.push(reading);
+                }
+            };
+            if bare {
+                step((offset + 1, at + 1));
+            }
+            match self.escapes.read(&text[at..]) {
+                Escape::None => {}
+                Escape::Cut => out.open = true,
+                Escape::Whole { bytes, n, len } => {
+                    if rest.starts_with(&bytes[..n]) {
+                        step((offset + n, at + len));
+                    }
+                }
+            }
+        }
+        out
+    }
+}
+
+impl Escapes {
+    /// Where escapes may begin.
+    fn positions(self, text: &[u8]) -> impl Iterator<Item = usize> + '_ {
+        // One needle that is on stands in for those that are off.
+        let on = if self.json { b'\\' } else { b'%' };
+        let percent = if self.percent { b'%' } else { on };
+        let plus = if self.plus { b'+' } else { on };
+        memchr::memchr3_iter(on, percent, plus, text)
+    }
+
+    /// The last place where an escape may begin.
+    pub(super) fn last_position(self, text: &[u8]) -> Option<usize> {
+        if !self.any() {
+            return None;
+        }
+        let on = if self.json { b'\\' } else { b'%' };
+        let percent = if self.percent { b'%' } else { on };
+        let plus = if self.plus { b'+' } else { on };
+        memchr::memrchr3(on, percent, plus, text)
+    }
+}

@@ -1,0 +1,157 @@
+//! Taking real values out of responses: every value that was put into a request is replaced by its placeholder
+//! in the header fields, the reason phrase, the body and the trailers of the answer.
+//!
+//! A value is found as it is, percent-encoded or JSON-escaped (any subset of its characters, by any encoder), and
+//! in base64, standard or URL-safe, alone or anywhere inside a longer text (`base64("user:" + value)`). In base64
+//! the find is replaced by as many characters, so that what follows keeps its alignment.
+//!
+//! Values shorter than [`MIN_LEN`] bytes are not scrubbed: they would be found everywhere by chance. Below
+//! [`MIN_BASE64_LEN`] bytes the base64 forms are not searched, for the same reason.
+
+mod base64;
+mod body;
+mod websocket;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use zeroize::Zeroizing;
+
+pub use self::body::{BodyScrub, Scrub, ScrubBody, ScrubError, ScrubHits, Scrubbed};
+pub use self::websocket::{WebSocketError, WebSocketScrubber};
+use crate::engine::{Patterns, PatternsError, Replacements, StreamReplacer};
+use crate::escape::Escapes;
+
+/// Shorter values are not scrubbed, in bytes.
+pub const MIN_LEN: usize = 4;
+/// Shorter values are not searched in base64, in bytes.
+pub const MIN_BASE64_LEN: usize = 6;
+
+/// The values of one exchange, compiled. Keep it for as long as the same values are used.
+#[derive(Clone)]
+pub struct ScrubSet {
+    patterns: Arc<Patterns>,
+    with: Replacements,
+    /// The number of the value to which each pattern belongs, as given to the builder.
+    values: Arc<[usize]>,
+}
+
+/// Collects what [`ScrubSet`] looks for.
+#[derive(Default)]
+pub struct ScrubBuilder {
+    forms: Vec<Form>,
+    values: usize,
+}
+
+struct Form {
+    pattern: Zeroizing<Vec<u8>>,
+    with: Vec<u8>,
+    value: usize,
+}
+
+impl ScrubBuilder {
+    /// Adds a value and the placeholder that takes its place; all forms of it are searched. Values are numbered
+    /// in the order in which they are added.
+    pub fn value(&mut self, value: &[u8], placeholder: &[u8]) -> &mut Self {
+        let number = self.number();
+        self.form(number, value, placeholder.to_vec());
+        if value.len() >= MIN_BASE64_LEN {
+            for (core, with) in base64::cores(value, placeholder) {
+                self.form(number, &core, with);
+            }
+        }
+        self
+    }
+
+    /// Adds a text that was put into the request in an encoded form, such as the base64 of `Basic`; it is not
+    /// searched in base64 once more.
+    pub fn text(&mut self, text: &[u8], placeholder: &[u8]) -> &mut Self {
+        let number = self.number();
+        self.form(number, text, placeholder.to_vec());
+        self
+    }
+
+    /// Compiles; `None` when there is nothing to look for.
+    ///
+    /// # Errors
+    /// More text than can be indexed.
+    pub fn build(&mut self) -> Result<Option<ScrubSet>, PatternsError> {
+        if self.forms.is_empty() {
+            return Ok(None);
+        }
+        // Longer ones first: of two that begin at the same place the longer must win.
+        self.forms.sort_by_key(|form| std::cmp::Reverse(form.pattern.len()));
+        let list: Vec<&[u8]> = self.forms.iter().map(|form| form.pattern.as_slice()).collect();
+        let patterns = Arc::new(Patterns::new(&list, Escapes::ANY)?);
+        let with = self.forms.iter().map(|form| Zeroizing::new(form.with.clone())).collect();
+        let values = self.forms.iter().map(|form| form.value).collect();
+        Ok(Some(ScrubSet { patterns, with, values }))
+    }
+
+    fn number(&mut self) -> usize {
+        self.values += 1;
+        self.values - 1
+    }
+
+    fn form(&mut self, value: usize, pattern: &[u8], with: Vec<u8>) {
+        let known = self.forms.iter().any(|form| form.pattern.as_slice() == pattern);
+        if pattern.len() >= MIN_LEN && !known {
+            self.forms.push(Form { pattern: Zeroizing::new(pattern.to_vec()), with, value });
+        }
+    }
+}
+
+impl ScrubSet {
+    /// An empty collection.
+    pub fn builder() -> ScrubBuilder {
+        ScrubBuilder::default()
+    }
+
+    /// Scrubs every field, header or trailer. Gives what was found where: the name and the number of the value,
+    /// each pair once.
+    pub fn headers(&self, headers: &mut HeaderMap) -> Vec<(HeaderName, usize)> {
+        let mut found = Vec::new();
+        for (name, value) in headers.iter_mut() {
+            let Some(new) = self.replace(value.as_bytes(), |number| {
+                let hit = (name.clone(), number);
+                if !found.contains(&hit) {
+                    found.push(hit);
+                }
+            }) else {
+                continue;
+            };
+            // Placeholders that cannot stand in a field come from no client, but configuration may hold them.
+            *value = HeaderValue::from_bytes(&new).unwrap_or(HeaderValue::from_static("***"));
+        }
+        found
+    }
+
+    /// Scrubs a short text, such as a reason phrase; `None` when nothing was found.
+    pub fn text(&self, text: &[u8]) -> Option<Vec<u8>> {
+        self.replace(text, |_| {})
+    }
+
+    fn replace(&self, text: &[u8], mut hit: impl FnMut(usize)) -> Option<Vec<u8>> {
+        self.patterns.replace(text, &self.with, |pattern| hit(self.values[pattern]))
+    }
+
+    fn replacer(&self) -> StreamReplacer {
+        StreamReplacer::new(Arc::clone(&self.patterns), Arc::clone(&self.with))
+    }
+}
+
+impl fmt::Debug for ScrubSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScrubSet").field("patterns", &self.patterns.len()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ScrubBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScrubBuilder").field("values", &self.values).finish_non_exhaustive()
+    }
+}
