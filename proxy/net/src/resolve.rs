@@ -122,7 +122,7 @@ impl Resolver {
                 Family::V6 => RecordType::AAAA,
             };
             // A name of one label is a local one: the machine's search domains are part of it.
-            let mut name = name.clone();
+            let mut name = name.to_lowercase();
             name.set_fqdn(name.num_labels() > 1);
             let found = state.client.lookup(name, kind).await.map_err(LookupErrorKind::from)?;
             let addresses: Addresses = found

@@ -172,7 +172,8 @@ async fn edns_is_answered_with_edns_and_an_unknown_version_is_refused() {
     edns.set_version(1);
     asked.set_edns(edns);
     let reply = ask(&server(vec![]), &asked).await;
-    assert_eq!(reply.metadata.response_code, ResponseCode::BADVERS);
+    // BADVERS; BADSIG has the same number.
+    assert_eq!(u16::from(reply.metadata.response_code), 16);
     assert!(reply.answers.is_empty() && reply.edns.is_some());
 }
 
@@ -293,7 +294,7 @@ async fn a_failed_lookup_is_passed_on_as_it_is() {
     assert_eq!(broken.metadata.response_code, ResponseCode::ServFail);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_passthrough_name_without_a_server_is_servfail() {
     let server = server_before("127.0.0.1:1", &["*"], vec![]);
     let reply = ask(&server, &question("real.test.", RecordType::A)).await;
