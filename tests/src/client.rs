@@ -143,6 +143,11 @@ impl Conn {
         self.try_head().await.expect("a reply head before the connection closed")
     }
 
+    /// The head of a reply, or nothing if the connection closed before one.
+    pub async fn try_reply_head(&mut self) -> Option<Reply> {
+        self.try_head().await
+    }
+
     async fn try_head(&mut self) -> Option<Reply> {
         loop {
             if let Some(end) = memchr::memmem::find(&self.buf, b"\r\n\r\n") {

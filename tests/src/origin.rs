@@ -68,15 +68,13 @@ impl Seen {
 
     /// Everything in one text, to search.
     pub fn everything(&self) -> String {
-        format!(
-            "{} {} {} {:?} {:?} {}",
-            self.method,
-            self.target,
-            self.authority,
-            self.headers,
-            self.trailers,
-            String::from_utf8_lossy(&self.body)
-        )
+        let mut text = format!("{} {} {}\n", self.method, self.target, self.authority);
+        // Not `Debug`, which would escape quotes and so hide a value that has one.
+        for (name, value) in self.headers.iter().chain(&self.trailers) {
+            text.push_str(&format!("{name}: {value}\n"));
+        }
+        text.push_str(&String::from_utf8_lossy(&self.body));
+        text
     }
 }
 
@@ -175,7 +173,9 @@ async fn listen(addr: SocketAddr, tls: Option<TlsAcceptor>, state: Arc<State>) -
 async fn serve(io: Box<dyn Io>, tls: bool, sni: Option<String>, state: Arc<State>) {
     let service = service_fn(move |request: Request<Incoming>| {
         let (state, sni) = (state.clone(), sni.clone());
-        async move { Ok::<Response<Body>, std::convert::Infallible>(endpoints::answer(request, tls, sni, state).await) }
+        async move {
+            Ok::<Response<Body>, std::convert::Infallible>(endpoints::answer(request, tls, sni, state).await)
+        }
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http2().enable_connect_protocol();

@@ -77,6 +77,11 @@ impl Audit {
         self.field("sni").as_str().unwrap_or_default()
     }
 
+    /// `audit.reason`: the stable code of a refusal.
+    pub fn reason(&self) -> &str {
+        self.field("reason").as_str().unwrap_or_default()
+    }
+
     /// The line as text, to search.
     pub fn text(&self) -> String {
         self.0.to_string()
@@ -143,7 +148,10 @@ impl Proxy {
     /// Waits for a log line whose `msg` is `message`.
     pub async fn logged(&self, message: &str) -> Value {
         let find = |lines: &[String]| {
-            lines.iter().filter_map(|line| serde_json::from_str(line).ok()).find(|v: &Value| v["msg"] == message)
+            lines
+                .iter()
+                .filter_map(|line| serde_json::from_str(line).ok())
+                .find(|v: &Value| v["msg"] == message)
         };
         self.until(message, |lines| find(lines).is_some()).await;
         find(&self.lines.all.lock().expect("lock")).expect("found before")

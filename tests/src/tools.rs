@@ -92,7 +92,13 @@ impl Ran {
     /// Fails the test unless it ended with 0.
     #[track_caller]
     pub fn ok(&self) -> &Self {
-        assert!(self.output.status.success(), "{} failed ({}):\n{}", self.name, self.output.status, self.text());
+        assert!(
+            self.output.status.success(),
+            "{} failed ({}):\n{}",
+            self.name,
+            self.output.status,
+            self.text()
+        );
         self
     }
 

@@ -20,8 +20,18 @@ use crate::wait::within;
 
 /// Names the origins have certificates for.
 pub const NAMES: &[&str] = &[
-    "a.test", "b.test", "c.test", "sub.a.test", "raw.test", "other.test", "evil.test", "dead.test", "rebind.test",
-    "localhost", "127.0.0.1", "::1",
+    "a.test",
+    "b.test",
+    "c.test",
+    "sub.a.test",
+    "raw.test",
+    "other.test",
+    "evil.test",
+    "dead.test",
+    "rebind.test",
+    "localhost",
+    "127.0.0.1",
+    "::1",
 ];
 
 /// The value behind [`PLACEHOLDER`]: every character class that some encoding changes.
@@ -214,7 +224,9 @@ impl Builder {
     pub fn yaml(&self, dir: &Path, resolver: SocketAddr) -> String {
         let dns = match &self.dns {
             Some(keys) => {
-                format!("{{enabled: true, listen: \"127.0.0.1:0\", upstream_resolver: \"{resolver}\", {keys}}}")
+                format!(
+                    "{{enabled: true, listen: \"127.0.0.1:0\", upstream_resolver: \"{resolver}\", {keys}}}"
+                )
             }
             None => format!("{{enabled: false, upstream_resolver: \"{resolver}\"}}"),
         };
@@ -229,11 +241,7 @@ impl Builder {
         );
         yaml.push_str("transforms:\n");
         yaml.push_str(&self.transforms);
-        let _ = writeln!(
-            yaml,
-            "  - name: allowlist\n    config: {{rules: [{}]}}",
-            self.allow.join(", ")
-        );
+        let _ = writeln!(yaml, "  - name: allowlist\n    config: {{rules: [{}]}}", self.allow.join(", "));
         if !self.secrets.is_empty() {
             let _ = write!(yaml, "  - name: secrets\n    config:\n      secrets:\n{}", self.secrets);
         }

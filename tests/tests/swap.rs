@@ -85,7 +85,8 @@ async fn basic_is_decoded_in_either_half_any_letter_case_and_any_alphabet() {
         ("BASIC", STANDARD_NO_PAD.encode(&password)),
         ("Basic", URL_SAFE_NO_PAD.encode(&password)),
     ] {
-        let request = Request::get(&w.at("a.test"), "/ok").field("Authorization", &format!("{scheme} {text}"));
+        let request =
+            Request::get(&w.at("a.test"), "/ok").field("Authorization", &format!("{scheme} {text}"));
         request.on(&mut conn).await.expect(200);
         let seen = w.origin.last();
         let value = seen.header("authorization").expect("sent").to_owned();

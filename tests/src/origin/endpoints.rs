@@ -148,8 +148,10 @@ fn reflect(value: &[u8]) -> Response<Body> {
 
 fn with_trailers(kind: &'static str, content: Bytes, trailers: &[(&'static str, &str)]) -> Response<Body> {
     let names = trailers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    let map: HeaderMap =
-        trailers.iter().map(|(name, value)| (name.parse().expect("name"), value.parse().expect("value"))).collect();
+    let map: HeaderMap = trailers
+        .iter()
+        .map(|(name, value)| (name.parse().expect("name"), value.parse().expect("value")))
+        .collect();
     let frames = vec![Ok(Frame::data(content)), Ok(Frame::trailers(map))];
     Response::builder()
         .header("content-type", kind)
@@ -158,7 +160,12 @@ fn with_trailers(kind: &'static str, content: Bytes, trailers: &[(&'static str, 
         .expect("response")
 }
 
-fn events(kind: &'static str, before: &'static str, after: &'static str, state: Arc<State>) -> Response<Body> {
+fn events(
+    kind: &'static str,
+    before: &'static str,
+    after: &'static str,
+    state: Arc<State>,
+) -> Response<Body> {
     let stream = futures_util::stream::iter(1..=3).then(move |number| {
         let state = state.clone();
         async move {

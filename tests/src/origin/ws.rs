@@ -14,7 +14,10 @@ pub(super) fn answer(mut request: Request<Incoming>) -> Response<Body> {
     let refuse = request.headers().contains_key("x-refuse");
     let key = request.headers().get("sec-websocket-key").map(|key| derive_accept_key(key.as_bytes()));
     let (false, Some(accept)) = (refuse, key) else {
-        return Response::builder().status(StatusCode::FORBIDDEN).body(full("no upgrade\n")).expect("response");
+        return Response::builder()
+            .status(StatusCode::FORBIDDEN)
+            .body(full("no upgrade\n"))
+            .expect("response");
     };
     // A wrong key on request, for the test that a relay opens only after a verified handshake.
     let accept = if request.headers().contains_key("x-bad-accept") { "AAAA".to_owned() } else { accept };

@@ -1,0 +1,147 @@
+//! WebSockets: a relay only after a verified handshake, and never a raw pipe.
+
+use centaur_e2e::world::{NAMES, PLACEHOLDER, REAL};
+use centaur_e2e::{Conn, RawOrigin, Request, World};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+fn upgrade(host: &str, path: &str) -> Request {
+    Request::get(host, path)
+        .field("Connection", "keep-alive, Upgrade")
+        .field("Upgrade", "websocket")
+        .field("Sec-WebSocket-Version", "13")
+        .field("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+}
+
+async fn echo(conn: Conn, text: &str) -> String {
+    let mut socket = WebSocketStream::from_raw_socket(conn.into_io(), Role::Client, None).await;
+    socket.send(Message::text(text.to_owned())).await.expect("send");
+    let reply = centaur_e2e::wait::within("an echo", socket.next()).await.expect("open").expect("message");
+    socket.close(None).await.expect("close");
+    while let Some(Ok(_)) = centaur_e2e::wait::within("the close", socket.next()).await {}
+    reply.into_text().expect("text").to_string()
+}
+
+#[tokio::test]
+async fn a_verified_upgrade_relays_and_carries_the_credential() {
+    let w = World::usual().start().await;
+    let mut conn = w.https("a.test").await;
+    conn.send(upgrade(&w.at("a.test"), "/ws").bearer(PLACEHOLDER).bytes()).await;
+    let head = conn.head().await;
+    assert_eq!(head.expect(101).header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    assert_eq!(echo(conn, "hello").await, "hello");
+    let seen = w.origin.only();
+    assert_eq!(seen.header("authorization"), Some(&*format!("Bearer {REAL}")));
+    let audit = w.finish(1).await;
+    assert_eq!((audit[0].action(), audit[0].status()), ("allow", 101));
+}
+
+#[tokio::test]
+async fn a_websocket_in_a_tunnel_works_too() {
+    let w = World::usual().start().await;
+    let mut conn = w.tunnel_tls("a.test").await;
+    conn.send(upgrade(&w.at("a.test"), "/ws").bytes()).await;
+    conn.head().await.expect(101);
+    assert_eq!(echo(conn, "through").await, "through");
+    w.finish(2).await;
+}
+
+#[tokio::test]
+async fn a_refused_upgrade_leaves_no_raw_pipe() {
+    let w = World::builder().allow_rule("{host: \"a.test\", methods: [\"GET\"], paths: [\"/ws\", \"/ok\"]}").start().await;
+    let host = w.at("a.test");
+    for (field, status) in [("X-Refuse", 403), ("X-Bad-Accept", 502)] {
+        let mut conn = w.https("a.test").await;
+        conn.send(upgrade(&host, "/ws").field(field, "1").bytes()).await;
+        let reply = conn.reply().await;
+        assert_eq!(reply.status, status, "{field}: {reply:?}");
+        // What is sent now is a request like any other, or nothing at all.
+        if let Some(reply) = Request::new("DELETE", &host, "/admin").try_on(&mut conn).await {
+            reply.refused(403);
+        }
+    }
+    assert!(w.origin.seen().iter().all(|seen| seen.method == "GET"), "{:#?}", w.origin.seen());
+}
+
+#[tokio::test]
+async fn an_upgrade_to_an_ordinary_answer_is_an_ordinary_answer() {
+    let w = World::builder().allow_rule("{host: \"a.test\", paths: [\"/ok\"]}").start().await;
+    let host = w.at("a.test");
+    let mut conn = w.https("a.test").await;
+    conn.send(upgrade(&host, "/ok").bytes()).await;
+    conn.reply().await.expect(200);
+    if let Some(reply) = Request::new("DELETE", &host, "/admin").try_on(&mut conn).await {
+        reply.refused(403);
+    }
+    assert_eq!(w.origin.only().target, "/ok");
+}
+
+#[tokio::test]
+async fn lookalikes_of_an_upgrade_are_not_one() {
+    let w = World::usual().start().await;
+    for (connection, upgrade) in [("notupgrade", "websocket"), ("upgrade", "h2c")] {
+        let request = Request::get(&w.at("b.test"), "/headers")
+            .field("Connection", connection)
+            .field("Upgrade", upgrade)
+            .field("HTTP2-Settings", "AAMAAABkAAQAAP__");
+        let reply = request.on(&mut w.https("b.test").await).await;
+        let upgrade = reply.expect(200).text().to_ascii_lowercase();
+        assert!(!upgrade.contains("\nupgrade:"), "{upgrade}");
+    }
+    w.finish(2).await;
+}
+
+#[tokio::test]
+async fn an_unasked_101_never_becomes_a_relay() {
+    let w = World::usual().start().await;
+    let origin = RawOrigin::tls(w.upstream_ca.server(NAMES, &["http/1.1"]), |mut conn| async move {
+        conn.head().await;
+        conn.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nraw bytes").await;
+        conn.closed().await;
+    })
+    .await;
+    let mut conn = w.https("b.test").await;
+    let request = Request::get(&format!("b.test:{}", origin.port()), "/");
+    if let Some(reply) = request.try_on(&mut conn).await {
+        assert_eq!(reply.status, 502, "{reply:?}");
+    }
+    let audit = w.finish(1).await;
+    assert_eq!(audit[0].action(), "error");
+}
+
+#[tokio::test]
+async fn a_dead_origin_of_a_websocket_is_audited_as_such() {
+    let w = World::usual().start().await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address").port();
+    let request = upgrade(&format!("b.test:{closed}"), "/ws");
+    let reply = request.on(&mut w.https("b.test").await).await;
+    assert_eq!(reply.expect(502).text(), "bad gateway\n");
+    let audit = w.finish(1).await;
+    assert_eq!((audit[0].action(), audit[0].status()), ("error", 502));
+}
+
+#[tokio::test]
+async fn frames_that_echo_the_value_are_scrubbed_or_the_binding_keeps_it_out() {
+    let w = World::builder()
+        .allow("a.test")
+        .secret(&format!(
+            "{{source: {{type: env, var: REAL_A}}, rules: [{{host: \"a.test\"}}], websocket: false, \
+             replace: {{proxy_value: \"{PLACEHOLDER}\", match_headers: [\"Authorization\"]}}}}"
+        ))
+        .value("REAL_A", REAL)
+        .start()
+        .await;
+    let mut conn = w.https("a.test").await;
+    conn.send(upgrade(&w.at("a.test"), "/ws").bearer(PLACEHOLDER).bytes()).await;
+    let reply = conn.head().await;
+    if reply.status == 101 {
+        assert_eq!(echo(conn, "plain").await, "plain");
+    }
+    assert!(w.origin.seen().iter().all(|seen| !seen.everything().contains(REAL)));
+    // An ordinary request with the same binding gets it.
+    Request::get(&w.at("a.test"), "/ok").bearer(PLACEHOLDER).on(&mut w.https("a.test").await).await.expect(200);
+    assert!(w.origin.last().everything().contains(REAL));
+    w.finish(2).await;
+}
