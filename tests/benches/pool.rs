@@ -130,18 +130,21 @@ impl Hyper {
 
 impl Contender for Hyper {
     async fn turn(&self, to: &Destination) {
-        let conn: Pooled<Conn, Destination> = self.0.checkout(to.clone()).await.ok().expect("one is at rest");
+        let conn: Pooled<Conn, Destination> = self.0.checkout(to.clone()).await.expect("one is at rest");
         drop(conn);
     }
 }
 
 /// One lock around one list per destination, most recently used first; old ones are swept now and then.
 #[derive(Clone)]
-struct Shelf(Arc<Mutex<HashMap<Destination, Vec<(Conn, Instant)>>>>);
+struct Shelf(Arc<Mutex<Lists>>);
+
+/// Each connection with the time it came back.
+type Lists = HashMap<Destination, Vec<(Conn, Instant)>>;
 
 impl Shelf {
     fn new(conns: impl Iterator<Item = (Destination, Conn)>) -> Self {
-        let mut lists: HashMap<Destination, Vec<(Conn, Instant)>> = HashMap::new();
+        let mut lists = Lists::new();
         for (to, conn) in conns {
             lists.entry(to).or_default().push((conn, Instant::now()));
         }

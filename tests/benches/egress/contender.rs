@@ -55,7 +55,7 @@ impl Contender {
         if args.wants("direct") {
             chosen.push(Self::Direct);
         }
-        let fixed: [(&str, Option<&PathBuf>, fn(PathBuf) -> Self); 3] = [
+        let fixed: [(&str, Option<&PathBuf>, Make); 3] = [
             ("ours", args.ours.as_ref(), Self::Ours),
             ("mitmproxy", args.mitmproxy.as_ref(), Self::Mitmproxy),
             ("squid", args.squid.as_ref(), Self::Squid),
@@ -83,6 +83,9 @@ impl Contender {
         Ok(chosen)
     }
 }
+
+/// Variant of a program.
+type Make = fn(PathBuf) -> Contender;
 
 fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
     Ok(std::path::absolute(path)?)

@@ -10,6 +10,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::args::Args;
 use crate::client::Route;
+use crate::fleet::say;
 use crate::launch::{self, Proxy};
 use crate::pki::HOST;
 use crate::wire::{Load, Names, Order, OriginSpec, OriginUp, Outcome, Variant, WorldSpec};
@@ -81,6 +82,8 @@ impl World {
         if self.spec.contender.is_proxy() {
             if !self.proxies.contains_key(&variant) {
                 let (proxy, _) = self.fresh(variant).await?;
+                // For a profiler: process ids are those of the machine.
+                say(&format!("  {}: process {}", self.spec.contender.name(), proxy.pid()));
                 self.proxies.insert(variant, proxy);
             }
             let proxy = &self.proxies[&variant];

@@ -1,5 +1,6 @@
 //! mitmproxy: `mitmdump` with a small add-on that swaps.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -42,7 +43,7 @@ pub(super) fn command(site: &Site<'_>, program: &Path) -> anyhow::Result<Command
     let mut command = Command::new(program);
     for binding in 1..site.variant.bindings {
         let variable = format!("BENCH_KEY_{binding}");
-        bindings += &format!("api{binding}.other.test {variable} bench-other-placeholder-{binding:06}\n");
+        writeln!(bindings, "api{binding}.other.test {variable} bench-other-placeholder-{binding:06}")?;
         command.env(variable, format!("bench-other-key-{binding:06}"));
     }
     let list = site.dir.join("bindings");
