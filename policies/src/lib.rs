@@ -8,4 +8,6 @@ pub mod host;
 pub mod path;
 pub mod pattern;
 pub mod rule;
+pub mod schema;
 pub mod spec;
+pub mod yaml;

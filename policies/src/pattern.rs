@@ -93,6 +93,24 @@ impl HostPattern {
         }
     }
 
+    /// The host, when the pattern stands for one only.
+    pub fn exact(&self) -> Option<&CanonicalHost> {
+        if let HostKind::Exact(host) = &self.kind { Some(host) } else { None }
+    }
+
+    /// Whether one host can match both. Certain unless both are globs or one is a glob and the other a suffix;
+    /// then the answer is that one can.
+    pub fn may_overlap(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (HostKind::Exact(host), _) => other.matches(host),
+            (_, HostKind::Exact(host)) => self.matches(host),
+            (HostKind::Suffix(one), HostKind::Suffix(two)) => {
+                one == two || is_below(one, two) || is_below(two, one)
+            }
+            _ => true,
+        }
+    }
+
     pub(crate) fn kind(&self) -> &HostKind {
         &self.kind
     }

@@ -1,6 +1,22 @@
 //! The transforms of a configuration as data. What runs them lives in `centaur-transform` and `iron-proxy`.
+//!
+//! [`parse_transforms`] reads them; [`tables`] says which keys there are. To add a transform: a variant of
+//! [`TransformSpec`], a table, a function beside the others that reads it, and its name in [`AVAILABLE`].
 
 use std::time::Duration;
+
+mod headers;
+mod lint;
+mod parse;
+mod rules;
+mod secrets;
+mod source;
+pub mod tables;
+
+pub use lint::lint;
+pub use parse::{AVAILABLE, parse_transform, parse_transforms};
+pub use rules::parse_rules;
+pub use source::parse_source;
 
 use centaur_base::Secret;
 
@@ -136,9 +152,9 @@ pub struct SourceSpec {
     pub kind: SourceKind,
     /// Take the top-level string at this key of a JSON object.
     pub json_key: Option<String>,
-    /// How long a good value is used; `None` means for ever.
+    /// How long a good value is used; `None` means for ever, zero means not at all.
     pub ttl: Option<Duration>,
-    /// How long a failed first fetch is remembered, default one minute.
+    /// How long a failed first fetch is remembered, default one minute; zero means not at all.
     pub failure_ttl: Duration,
 }
 
@@ -178,3 +194,6 @@ impl SourceSpec {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
