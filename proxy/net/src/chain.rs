@@ -172,40 +172,6 @@ fn is_local(host: &CanonicalHost) -> bool {
     }
 }
 
-/// Why a proxy did not open the way. Each is about the proxy, not about the target.
-#[derive(Debug, Error)]
-pub enum TunnelError {
-    /// The HTTP proxy answered CONNECT with another status than success.
-    #[error("proxy refused CONNECT: {status} {reason}")]
-    Refused {
-        /// Status code.
-        status: u16,
-        /// Its reason phrase, printable characters only.
-        reason: String,
-    },
-    /// The SOCKS proxy answered with an error (RFC 1928 section 6).
-    #[error("socks connect: {0}")]
-    Socks(&'static str),
-    /// The proxy accepts none of our authentication methods.
-    #[error("socks connect: no acceptable authentication methods")]
-    NoMethod,
-    /// The proxy does not accept the credentials.
-    #[error("socks connect: username/password authentication failed")]
-    BadCredentials,
-    /// The target's name does not fit into a SOCKS request.
-    #[error("socks connect: host name longer than 255 octets")]
-    NameTooLong,
-    /// Not the protocol.
-    #[error("proxy broke the protocol: {0}")]
-    Protocol(&'static str),
-    /// No answer within [`TUNNEL_LIMIT`].
-    #[error("proxy did not answer in time")]
-    Timeout,
-    /// The connection to the proxy failed.
-    #[error("connection to the proxy failed: {0}")]
-    Io(#[from] std::io::Error),
-}
-
 /// How long a proxy may take to open the way, once connected to.
 pub const TUNNEL_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 

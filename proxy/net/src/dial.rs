@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use crate::address::is_loopback;
+use crate::chain::ProxyAddress;
 use crate::guard::{Denied, DialGuard, parse_literal};
 use crate::resolve::{Addresses, LookupError, Resolver};
 
@@ -68,13 +69,13 @@ impl Dialer {
     /// A denied target, or [`DialError::Proxy`] for what went wrong on the way to the proxy.
     pub async fn connect_to_proxy(
         &self,
-        proxy: &Target<'_>,
+        proxy: &ProxyAddress,
         target: &Target<'_>,
     ) -> Result<TcpStream, DialError> {
         if let Some(ip) = parse_literal(target.host) {
             self.permits(SocketAddr::new(ip, target.port), false)?;
         }
-        self.connect(proxy, false).await.map_err(|source| DialError::Proxy(Box::new(source)))
+        self.connect(&proxy.target(), false).await.map_err(|source| DialError::Proxy(Box::new(source)))
     }
 
     async fn resolve_and_race(

@@ -1,11 +1,12 @@
 //! The client's side of HTTP CONNECT (RFC 9110 9.3.6).
 
 use centaur_base::Secret;
+use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::{TUNNEL_LIMIT, TunnelError};
+use super::{HttpProxy, TUNNEL_LIMIT};
 use crate::dial::{Target, join};
 
 /// Longest answer head accepted.
@@ -14,21 +15,17 @@ const MAX_HEAD: usize = 16 * 1024;
 /// Fields the answer head may have.
 const MAX_FIELDS: usize = 100;
 
-/// Asks an HTTP proxy, connected to over `stream`, for a tunnel to `target`. Afterwards the stream is the target's.
+/// Asks `proxy`, connected to over `stream`, for a tunnel to `target`. Afterwards the stream is the target's.
 ///
 /// # Errors
 /// Any status but 2xx, a broken answer, bytes behind the head (nobody may speak before we do: TLS and HTTP both
 /// begin with the client), or no answer within [`TUNNEL_LIMIT`].
-pub async fn tunnel<S>(
-    stream: &mut S,
-    target: &Target<'_>,
-    authorization: Option<&Secret<String>>,
-) -> Result<(), TunnelError>
+pub async fn tunnel<S>(stream: &mut S, target: &Target<'_>, proxy: &HttpProxy) -> Result<(), TunnelError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let exchange = async {
-        stream.write_all(request(target, authorization).as_bytes()).await?;
+        stream.write_all(request(target, proxy.authorization.as_ref()).as_bytes()).await?;
         stream.flush().await?;
         read_answer(stream).await
     };
@@ -82,4 +79,26 @@ async fn read_answer<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(), TunnelE
 
 fn printable(reason: &str) -> String {
     reason.chars().filter(|c| !c.is_control()).take(128).collect()
+}
+
+/// Why an HTTP proxy did not open the way.
+#[derive(Debug, Error)]
+pub enum TunnelError {
+    /// It answered with another status than success.
+    #[error("proxy refused CONNECT: {status} {reason}")]
+    Refused {
+        /// Status code.
+        status: u16,
+        /// Its reason phrase, printable characters only.
+        reason: String,
+    },
+    /// Not the protocol.
+    #[error("proxy broke the protocol: {0}")]
+    Protocol(&'static str),
+    /// No answer within [`TUNNEL_LIMIT`].
+    #[error("proxy did not answer in time")]
+    Timeout,
+    /// The connection to the proxy failed.
+    #[error("connection to the proxy failed: {0}")]
+    Io(#[from] std::io::Error),
 }

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::{Credentials, TUNNEL_LIMIT, TunnelError};
+use super::{Credentials, SocksProxy, TUNNEL_LIMIT};
 use crate::dial::Target;
 use crate::guard::parse_literal;
 
@@ -19,30 +20,26 @@ const IPV4: u8 = 1;
 const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
-/// Asks a SOCKS5 proxy, connected to over `stream`, for a connection to `target`. A name is sent as it is, never
+/// Asks `proxy`, connected to over `stream`, for a connection to `target`. A name is sent as it is, never
 /// resolved here. Afterwards the stream is the target's.
 ///
 /// # Errors
 /// What the proxy refuses, a broken answer, or no answer within [`TUNNEL_LIMIT`].
-pub async fn tunnel<S>(
-    stream: &mut S,
-    target: &Target<'_>,
-    credentials: Option<&Credentials>,
-) -> Result<(), TunnelError>
+pub async fn tunnel<S>(stream: &mut S, target: &Target<'_>, proxy: &SocksProxy) -> Result<(), SocksError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let request = request(target)?;
     let exchange = async {
-        authenticate(stream, credentials).await?;
+        authenticate(stream, proxy.credentials.as_ref()).await?;
         stream.write_all(&request).await?;
         stream.flush().await?;
         read_reply(stream).await
     };
-    timeout(TUNNEL_LIMIT, exchange).await.unwrap_or(Err(TunnelError::Timeout))
+    timeout(TUNNEL_LIMIT, exchange).await.unwrap_or(Err(SocksError::Timeout))
 }
 
-async fn authenticate<S>(stream: &mut S, credentials: Option<&Credentials>) -> Result<(), TunnelError>
+async fn authenticate<S>(stream: &mut S, credentials: Option<&Credentials>) -> Result<(), SocksError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -57,18 +54,18 @@ where
     match (choice, credentials) {
         ([VERSION, NO_AUTHENTICATION], _) => Ok(()),
         ([VERSION, USER_AND_PASSWORD], Some(credentials)) => log_in(stream, credentials).await,
-        ([VERSION, _], _) => Err(TunnelError::NoMethod),
-        _ => Err(TunnelError::Protocol("not SOCKS5")),
+        ([VERSION, _], _) => Err(SocksError::NoMethod),
+        _ => Err(SocksError::Protocol("not SOCKS5")),
     }
 }
 
-async fn log_in<S>(stream: &mut S, credentials: &Credentials) -> Result<(), TunnelError>
+async fn log_in<S>(stream: &mut S, credentials: &Credentials) -> Result<(), SocksError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (user, password) = (credentials.user.expose().as_bytes(), credentials.password.expose().as_bytes());
     let (Ok(user_len), Ok(password_len)) = (u8::try_from(user.len()), u8::try_from(password.len())) else {
-        return Err(TunnelError::BadCredentials);
+        return Err(SocksError::BadCredentials);
     };
     let mut message = Zeroizing::new(Vec::with_capacity(3 + user.len() + password.len()));
     message.extend([PASSWORD_VERSION, user_len]);
@@ -81,12 +78,12 @@ where
     read_exact(stream, &mut answer).await?;
     match answer {
         [PASSWORD_VERSION, 0] => Ok(()),
-        [PASSWORD_VERSION, _] => Err(TunnelError::BadCredentials),
-        _ => Err(TunnelError::Protocol("not SOCKS5")),
+        [PASSWORD_VERSION, _] => Err(SocksError::BadCredentials),
+        _ => Err(SocksError::Protocol("not SOCKS5")),
     }
 }
 
-fn request(target: &Target<'_>) -> Result<Vec<u8>, TunnelError> {
+fn request(target: &Target<'_>) -> Result<Vec<u8>, SocksError> {
     let mut message = vec![VERSION, CONNECT, 0];
     match parse_literal(target.host).map(|ip| ip.to_canonical()) {
         Some(IpAddr::V4(ip)) => {
@@ -98,7 +95,7 @@ fn request(target: &Target<'_>) -> Result<Vec<u8>, TunnelError> {
             message.extend(ip.octets());
         }
         None => {
-            let length = u8::try_from(target.host.len()).map_err(|_| TunnelError::NameTooLong)?;
+            let length = u8::try_from(target.host.len()).map_err(|_| SocksError::NameTooLong)?;
             message.extend([NAME, length]);
             message.extend_from_slice(target.host.as_bytes());
         }
@@ -107,12 +104,12 @@ fn request(target: &Target<'_>) -> Result<Vec<u8>, TunnelError> {
     Ok(message)
 }
 
-async fn read_reply<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(), TunnelError> {
+async fn read_reply<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(), SocksError> {
     let mut head = [0; 4];
     read_exact(stream, &mut head).await?;
-    let [VERSION, reply, _, kind] = head else { return Err(TunnelError::Protocol("not SOCKS5")) };
+    let [VERSION, reply, _, kind] = head else { return Err(SocksError::Protocol("not SOCKS5")) };
     if reply != 0 {
-        return Err(TunnelError::Socks(reply_text(reply)));
+        return Err(SocksError::Refused(reply_text(reply)));
     }
     let bound_len = match kind {
         IPV4 => 4,
@@ -122,7 +119,7 @@ async fn read_reply<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(), TunnelEr
             read_exact(stream, &mut length).await?;
             usize::from(length[0])
         }
-        _ => return Err(TunnelError::Protocol("unknown address type")),
+        _ => return Err(SocksError::Protocol("unknown address type")),
     };
     // The bound address and port, of no use here; read to the byte so that what follows is the target's.
     let mut bound = [0; 255 + 2];
@@ -144,12 +141,38 @@ fn reply_text(reply: u8) -> &'static str {
     }
 }
 
-async fn read_exact<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut [u8]) -> Result<(), TunnelError> {
+async fn read_exact<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut [u8]) -> Result<(), SocksError> {
     match stream.read_exact(buffer).await {
         Ok(_) => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-            Err(TunnelError::Protocol("closed before an answer"))
+            Err(SocksError::Protocol("closed before an answer"))
         }
         Err(e) => Err(e.into()),
     }
+}
+
+/// Why a SOCKS proxy did not open the way.
+#[derive(Debug, Error)]
+pub enum SocksError {
+    /// It answered with an error (RFC 1928 section 6).
+    #[error("socks connect: {0}")]
+    Refused(&'static str),
+    /// It accepts none of our authentication methods.
+    #[error("socks connect: no acceptable authentication methods")]
+    NoMethod,
+    /// It does not accept the credentials.
+    #[error("socks connect: username/password authentication failed")]
+    BadCredentials,
+    /// The target's name does not fit into a request.
+    #[error("socks connect: host name longer than 255 octets")]
+    NameTooLong,
+    /// Not the protocol.
+    #[error("socks connect: proxy broke the protocol: {0}")]
+    Protocol(&'static str),
+    /// No answer within [`TUNNEL_LIMIT`].
+    #[error("socks connect: proxy did not answer in time")]
+    Timeout,
+    /// The connection to the proxy failed.
+    #[error("socks connect: connection to the proxy failed: {0}")]
+    Io(#[from] std::io::Error),
 }

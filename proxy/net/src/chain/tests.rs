@@ -148,16 +148,28 @@ where
     result
 }
 
+fn http_proxy(authorization: Option<&str>) -> HttpProxy {
+    let authorization = authorization.map(|value| Secret::new(value.to_owned()));
+    HttpProxy { address: ProxyAddress { host: host("proxy.test"), port: 1 }, tls: false, authorization }
+}
+
+fn socks_proxy(credentials: Option<(&str, &str)>) -> SocksProxy {
+    let secret = |text: &str| Secret::new(text.to_owned());
+    let credentials =
+        credentials.map(|(user, password)| Credentials { user: secret(user), password: secret(password) });
+    SocksProxy { address: ProxyAddress { host: host("proxy.test"), port: 1 }, credentials }
+}
+
 const TARGET: Target<'_> = Target { host: "api.test", port: 443 };
 
 #[tokio::test]
 async fn connect_sends_host_and_credentials_and_accepts_success() {
-    let value = Secret::new("Basic ZmFrZQ==".to_owned());
+    let proxy = http_proxy(Some("Basic ZmFrZQ=="));
     let script: &[(&[u8], &[u8])] = &[(
         b"CONNECT api.test:443 HTTP/1.1\r\nHost: api.test:443\r\nProxy-Authorization: Basic ZmFrZQ==\r\n\r\n",
         b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n",
     )];
-    scripted(script, async |mut s| connect::tunnel(&mut s, &TARGET, Some(&value)).await).await.unwrap();
+    scripted(script, async |mut s| connect::tunnel(&mut s, &TARGET, &proxy).await).await.unwrap();
 }
 
 #[tokio::test]
@@ -173,8 +185,9 @@ async fn connect_tells_why_the_proxy_refused() {
         (b"HTTP/1.1 200 OK\r\n\r\nearly", "proxy broke the protocol: bytes before the tunnel was used"),
     ] {
         let script: &[(&[u8], &[u8])] = &[(request, answer)];
-        let error =
-            scripted(script, async |mut s| connect::tunnel(&mut s, &v6, None).await).await.unwrap_err();
+        let error = scripted(script, async |mut s| connect::tunnel(&mut s, &v6, &http_proxy(None)).await)
+            .await
+            .unwrap_err();
         assert_eq!(error.to_string(), text);
     }
 }
@@ -182,10 +195,10 @@ async fn connect_tells_why_the_proxy_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_proxy_is_given_up() {
     let (mut ours, _theirs) = duplex(4096);
-    let error = connect::tunnel(&mut ours, &TARGET, None).await.unwrap_err();
-    assert!(matches!(error, TunnelError::Timeout), "{error}");
-    let error = socks::tunnel(&mut ours, &TARGET, None).await.unwrap_err();
-    assert!(matches!(error, TunnelError::Timeout), "{error}");
+    let error = connect::tunnel(&mut ours, &TARGET, &http_proxy(None)).await.unwrap_err();
+    assert!(matches!(error, connect::TunnelError::Timeout), "{error}");
+    let error = socks::tunnel(&mut ours, &TARGET, &socks_proxy(None)).await.unwrap_err();
+    assert!(matches!(error, socks::SocksError::Timeout), "{error}");
 }
 
 #[tokio::test]
@@ -196,7 +209,7 @@ async fn an_endless_answer_is_cut_off() {
         while theirs.write_all(&[b'a'; 1024]).await.is_ok() {}
     };
     let client = async {
-        let error = connect::tunnel(&mut ours, &TARGET, None).await.unwrap_err();
+        let error = connect::tunnel(&mut ours, &TARGET, &http_proxy(None)).await.unwrap_err();
         drop(ours);
         error
     };
@@ -211,7 +224,7 @@ async fn socks_sends_the_name_and_leaves_the_bytes_behind_the_reply() {
         (b"\x05\x01\x00\x03\x08api.test\x01\xbb", b"\x05\x00\x00\x03\x02ab\x00\x50next"),
     ];
     let rest = scripted(script, async |mut s| {
-        socks::tunnel(&mut s, &TARGET, None).await.unwrap();
+        socks::tunnel(&mut s, &TARGET, &socks_proxy(None)).await.unwrap();
         let mut rest = [0; 4];
         s.read_exact(&mut rest).await.unwrap();
         rest
@@ -222,19 +235,18 @@ async fn socks_sends_the_name_and_leaves_the_bytes_behind_the_reply() {
 
 #[tokio::test]
 async fn socks_logs_in_when_asked_to() {
-    let credentials =
-        Credentials { user: Secret::new("user".to_owned()), password: Secret::new("fake".to_owned()) };
+    let proxy = socks_proxy(Some(("user", "fake")));
     let v4 = Target { host: "192.0.2.1", port: 80 };
     let good: &[(&[u8], &[u8])] = &[
         (b"\x05\x02\x00\x02", b"\x05\x02"),
         (b"\x01\x04user\x04fake", b"\x01\x00"),
         (b"\x05\x01\x00\x01\xc0\x00\x02\x01\x00\x50", b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"),
     ];
-    scripted(good, async |mut s| socks::tunnel(&mut s, &v4, Some(&credentials)).await).await.unwrap();
+    scripted(good, async |mut s| socks::tunnel(&mut s, &v4, &proxy).await).await.unwrap();
     let bad: &[(&[u8], &[u8])] =
         &[(b"\x05\x02\x00\x02", b"\x05\x02"), (b"\x01\x04user\x04fake", b"\x01\x01")];
-    let error = scripted(bad, async |mut s| socks::tunnel(&mut s, &v4, Some(&credentials)).await).await;
-    assert!(matches!(error, Err(TunnelError::BadCredentials)));
+    let error = scripted(bad, async |mut s| socks::tunnel(&mut s, &v4, &proxy).await).await;
+    assert!(matches!(error, Err(socks::SocksError::BadCredentials)));
 }
 
 #[tokio::test]
@@ -243,15 +255,17 @@ async fn socks_tells_what_the_proxy_answered() {
         (b"\x05\x01\x00", b"\x05\x00"),
         (b"\x05\x01\x00\x03\x08api.test\x01\xbb", b"\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00"),
     ];
-    let error =
-        scripted(refused, async |mut s| socks::tunnel(&mut s, &TARGET, None).await).await.unwrap_err();
+    let error = scripted(refused, async |mut s| socks::tunnel(&mut s, &TARGET, &socks_proxy(None)).await)
+        .await
+        .unwrap_err();
     assert_eq!(error.to_string(), "socks connect: connection not allowed by ruleset");
     // A proxy that insists on a password although we have none.
     let method: &[(&[u8], &[u8])] = &[(b"\x05\x01\x00", b"\x05\x02")];
-    let error = scripted(method, async |mut s| socks::tunnel(&mut s, &TARGET, None).await).await;
-    assert!(matches!(error, Err(TunnelError::NoMethod)));
+    let error =
+        scripted(method, async |mut s| socks::tunnel(&mut s, &TARGET, &socks_proxy(None)).await).await;
+    assert!(matches!(error, Err(socks::SocksError::NoMethod)));
     let long = "a".repeat(256);
     let (mut ours, _theirs) = duplex(64);
-    let error = socks::tunnel(&mut ours, &Target { host: &long, port: 1 }, None).await;
-    assert!(matches!(error, Err(TunnelError::NameTooLong)));
+    let error = socks::tunnel(&mut ours, &Target { host: &long, port: 1 }, &socks_proxy(None)).await;
+    assert!(matches!(error, Err(socks::SocksError::NameTooLong)));
 }

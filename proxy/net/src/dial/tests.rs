@@ -119,7 +119,8 @@ async fn the_next_address_is_tried_when_one_refuses() {
 async fn behind_a_proxy_the_guard_holds_for_the_proxy_and_for_literal_targets() {
     let hosts = hosts("127.0.0.1 proxy.test");
     let (_listener, port) = listener().await;
-    let proxy = Target { host: "proxy.test", port };
+    let proxy =
+        ProxyAddress { host: centaur_policies::host::CanonicalHost::parse("proxy.test").unwrap(), port };
     let far = Target { host: "api.test", port: 443 };
     let metadata = Target { host: "169.254.169.254", port: 80 };
 
