@@ -138,17 +138,14 @@ impl<B: Body<Data = Bytes>, E: Edit> Body for EditBody<B, E> {
                     break end(this.edit, this.recoder, this.state, Some(trailers));
                 }
             };
-            match this.recoder {
-                Some(recoder) => {
-                    recoder.feed(piece);
-                    *this.decoding = true;
-                }
-                None => {
-                    let out = this.edit.push(piece);
-                    if !out.is_empty() {
-                        break Ok(out);
-                    }
-                }
+            if let Some(recoder) = this.recoder {
+                recoder.feed(piece);
+                *this.decoding = true;
+                continue;
+            }
+            let out = this.edit.push(piece);
+            if !out.is_empty() {
+                break Ok(out);
             }
         };
         match result {

@@ -267,7 +267,9 @@ impl StreamReplacer {
         let out = if found.is_empty() {
             text.slice(..settled)
         } else {
-            found.iter().for_each(|f| self.hits[f.pattern] += 1);
+            for f in &found {
+                self.hits[f.pattern] += 1;
+            }
             Bytes::from(spliced(&text[..settled], &found, &self.with))
         };
         self.before.append(&text[..settled]);

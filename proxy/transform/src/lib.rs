@@ -20,6 +20,8 @@ pub mod headers;
 mod inject;
 pub mod scrub;
 pub mod swap;
+#[cfg(test)]
+mod testing;
 
 pub use body::{BodyError, EditBody, Missing};
 pub use codec::{CodecError, Coding, Codings, MAX_CODINGS, codings, limit_accept_encoding};

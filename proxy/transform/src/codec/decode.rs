@@ -91,19 +91,17 @@ impl Stage {
     }
 
     fn step(&mut self, out: &mut [u8]) -> Result<usize, CodecError> {
-        let malformed = CodecError::Malformed(self.coding);
+        let coding = self.coding;
+        let malformed = || CodecError::Malformed(coding);
         if matches!(self.decoder, Some(Decoder::Ended)) && !self.continues() {
             self.input.clear();
             return Ok(0);
         }
-        let decoder = match &mut self.decoder {
-            Some(decoder) => decoder,
-            None => {
-                self.bare = self.coding == Coding::Deflate && !wrapped(&self.input);
-                self.decoder.insert(Decoder::new(self.coding, self.bare).ok_or(malformed)?)
-            }
-        };
-        let malformed = || CodecError::Malformed(self.coding);
+        if self.decoder.is_none() {
+            self.bare = self.coding == Coding::Deflate && !wrapped(&self.input);
+            self.decoder = Decoder::new(self.coding, self.bare);
+        }
+        let decoder = self.decoder.as_mut().ok_or_else(malformed)?;
         let step = decoder.step(&self.input, out).ok_or_else(malformed)?;
         if step.read == 0 && step.written == 0 && !step.ended && !self.input.is_empty() {
             return Err(malformed());

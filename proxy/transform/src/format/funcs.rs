@@ -1,6 +1,7 @@
 //! The functions of the language.
 
 use std::cmp::Ordering;
+use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -213,7 +214,7 @@ fn js(text: &str) -> Zeroizing<String> {
         '&' => out.push_str("\\u0026"),
         '=' => out.push_str("\\u003D"),
         c if u32::from(c) < 0x20 || (0x7f..0xa0).contains(&u32::from(c)) => {
-            out.push_str(&format!("\\u{:04X}", u32::from(c)));
+            let _ = write!(out, "\\u{:04X}", u32::from(c));
         }
         c => out.push(c),
     })

@@ -55,7 +55,7 @@ pub(super) fn template(text: &str) -> Result<Template, TemplateError> {
     let mut parser =
         Parser { tokens, at: 0, variables: vec![String::new()], named: HashMap::new(), depth: 0, loops: 0 };
     let (main, end) = parser.list()?;
-    if end != End::Text {
+    if end != Ended::Text {
         return parser.fail(Problem::Unexpected("end or else"));
     }
     Ok(Template { main, named: parser.named })
@@ -73,7 +73,7 @@ struct Parser {
 
 /// What ended a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum Ended {
     Text,
     End,
     Else,
@@ -122,11 +122,11 @@ impl Parser {
     }
 
     /// Nodes up to `end`, `else` or the end of the text. After `else` its action is open.
-    fn list(&mut self) -> Parsed<(Vec<Node>, End)> {
+    fn list(&mut self) -> Parsed<(Vec<Node>, Ended)> {
         let mut nodes = Vec::new();
         loop {
             match self.take() {
-                None => return Ok((nodes, End::Text)),
+                None => return Ok((nodes, Ended::Text)),
                 Some(Token::Text(text)) => nodes.push(Node::Text(text)),
                 Some(_) => {}
             }
@@ -141,9 +141,9 @@ impl Parser {
             match word.as_str() {
                 "end" => {
                     self.close()?;
-                    return Ok((nodes, End::End));
+                    return Ok((nodes, Ended::End));
                 }
-                "else" => return Ok((nodes, End::Else)),
+                "else" => return Ok((nodes, Ended::Else)),
                 "if" => nodes.push(Node::If(self.nested(|p| p.branch("if"))?)),
                 "with" => nodes.push(Node::With(self.nested(|p| p.branch("with"))?)),
                 "range" => nodes.push(Node::Range(self.nested(|p| p.branch("range"))?)),
@@ -194,9 +194,9 @@ impl Parser {
         let (then, end) = self.list()?;
         self.loops -= usize::from(keyword == "range");
         let otherwise = match end {
-            End::Text => return self.fail(Problem::MissingEnd),
-            End::End => Vec::new(),
-            End::Else => {
+            Ended::Text => return self.fail(Problem::MissingEnd),
+            Ended::End => Vec::new(),
+            Ended::Else => {
                 // What the condition declared is in scope of `else`, except for `range`.
                 self.variables.truncate(if keyword == "range" { scope } else { inner });
                 self.otherwise(keyword)?
@@ -217,9 +217,9 @@ impl Parser {
         }
         self.close()?;
         match self.list()? {
-            (nodes, End::End) => Ok(nodes),
-            (_, End::Else) => self.fail(Problem::Unexpected("else")),
-            (_, End::Text) => self.fail(Problem::MissingEnd),
+            (nodes, Ended::End) => Ok(nodes),
+            (_, Ended::Else) => self.fail(Problem::Unexpected("else")),
+            (_, Ended::Text) => self.fail(Problem::MissingEnd),
         }
     }
 
@@ -236,7 +236,7 @@ impl Parser {
         let (nodes, end) = self.nested(Self::list)?;
         self.loops = loops;
         self.variables = outer;
-        if end != End::End {
+        if end != Ended::End {
             return self.fail(Problem::MissingEnd);
         }
         if self.named.contains_key(&name) {

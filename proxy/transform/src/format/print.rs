@@ -67,7 +67,9 @@ fn nil_as_go(value: &Value) -> Zeroizing<String> {
 
 fn join(parts: &[Zeroizing<String>]) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(parts.iter().map(|p| p.len()).sum()));
-    parts.iter().for_each(|part| out.push_str(part));
+    for part in parts {
+        out.push_str(part);
+    }
     out
 }
 
@@ -81,7 +83,7 @@ pub(super) fn printf(format: &str, values: &[Value]) -> Zeroizing<String> {
         parts.push(Zeroizing::new(rest[..at].to_owned()));
         let (verb, after) = Verb::parse(&rest[at + 1..]);
         rest = after;
-        let text = match verb.verb {
+        let text = match verb.letter {
             None => "%!(NOVERB)".to_owned().into(),
             Some('%') => "%".to_owned().into(),
             Some(c) => match values_left.next() {
@@ -114,7 +116,7 @@ struct Verb {
     sharp: bool,
     width: Option<usize>,
     precision: Option<usize>,
-    verb: Option<char>,
+    letter: Option<char>,
 }
 
 /// Wider would only serve to exhaust memory.
@@ -146,7 +148,7 @@ impl Verb {
             rest = after;
             verb.precision = Some(number(&mut rest).unwrap_or(0));
         }
-        verb.verb = rest.chars().next();
+        verb.letter = rest.chars().next();
         (verb, &rest[verb_len(rest)..])
     }
 
@@ -167,8 +169,8 @@ impl Verb {
             }
             ('e', Value::Float(n)) => self.signed(*n < 0.0, &exponent(n.abs(), self.precision.unwrap_or(6))),
             ('q', Value::Str(text)) => quote(&cut(text)),
-            ('x', Value::Str(text)) => text.bytes().map(|b| format!("{b:02x}")).collect(),
-            ('X', Value::Str(text)) => text.bytes().map(|b| format!("{b:02X}")).collect(),
+            ('x', Value::Str(text)) => hex(text, *b"0123456789abcdef"),
+            ('X', Value::Str(text)) => hex(text, *b"0123456789ABCDEF"),
             ('x', Value::Int(n)) => {
                 self.signed(*n < 0, &self.prefixed("0x", &format!("{:x}", n.unsigned_abs())))
             }
@@ -248,13 +250,18 @@ fn quote(text: &str) -> String {
             '\u{c}' => out.push_str("\\f"),
             '\u{b}' => out.push_str("\\v"),
             c if u32::from(c) < 0x20 || u32::from(c) == 0x7f => {
-                out.push_str(&format!("\\x{:02x}", u32::from(c)))
+                out.extend(["\\x".to_owned(), hex(&c.to_string(), *b"0123456789abcdef")]);
             }
             c => out.push(c),
         }
     }
     out.push('"');
     out
+}
+
+fn hex(text: &str, digits: [u8; 16]) -> String {
+    let two = |b: u8| [digits[usize::from(b >> 4)], digits[usize::from(b & 15)]];
+    text.bytes().flat_map(two).map(char::from).collect()
 }
 
 fn go_type(value: &Value) -> &'static str {

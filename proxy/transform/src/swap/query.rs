@@ -88,7 +88,9 @@ impl Compiled {
         }
         hits.sort_unstable();
         hits.dedup();
-        hits.into_iter().for_each(|entry| swapped.entries[entry].locations.push(Location::Path));
+        for entry in hits {
+            swapped.entries[entry].locations.push(Location::Path);
+        }
         Some(Ok(new))
     }
 }
