@@ -65,8 +65,8 @@ impl Patterns {
         }
         // The contiguous NFA is small and quick to build; for the usual few patterns a vector prefilter in
         // front of it does nearly all the work.
-        // In JSON a backslash never stands for itself, so a pattern that holds one is found escaped only.
-        let bare = |p: &[u8]| !(escapes.aligned && escapes.json && p.contains(&b'\\'));
+        // Where a backslash never stands for itself, a pattern that holds one is found escaped only.
+        let bare = |p: &[u8]| escapes.bare_backslash() || !p.contains(&b'\\');
         let plain: Vec<usize> = (0..list.len()).filter(|&i| bare(list[i].as_ref())).collect();
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostFirst)

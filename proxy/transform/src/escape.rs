@@ -31,6 +31,11 @@ impl Escapes {
         self.percent || self.plus || self.json
     }
 
+    /// Whether a backslash can stand for itself: not in well-formed JSON.
+    pub(crate) fn bare_backslash(self) -> bool {
+        !(self.json && self.aligned)
+    }
+
     /// Most bytes an escape takes per byte it stands for.
     pub(crate) fn widest(self) -> usize {
         match (self.json, self.percent) {

@@ -85,7 +85,8 @@ impl Patterns {
             for (pattern, offset) in self.index.of(None, bytes[0]).chain(begun) {
                 let whole = &self.list[pattern];
                 let Some(start) = at.checked_sub(offset) else { continue };
-                if text[start..at] != whole[..offset] {
+                let bare = &whole[..offset];
+                if text[start..at] != *bare || (bare.contains(&b'\\') && !self.escapes.bare_backslash()) {
                     continue;
                 }
                 if let Some(end) = self.follow(whole, offset, text, at).end {
@@ -114,7 +115,7 @@ impl Patterns {
                 out.open = true;
                 continue;
             };
-            let bare = byte == rest[0] && !(byte == b'\\' && self.escapes.json && self.escapes.aligned);
+            let bare = byte == rest[0] && (byte != b'\\' || self.escapes.bare_backslash());
             let mut step = |reading| {
                 if !readings.contains(&reading) {
                     readings.push(reading);

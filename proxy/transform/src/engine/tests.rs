@@ -116,6 +116,12 @@ fn a_find_inside_an_escape_counts_only_where_nothing_may_slip_through() {
 }
 
 #[test]
+fn a_backslash_never_stands_for_itself_in_json() {
+    assert_eq!(replaced(&[r"\\"], r"\\\u0061", Escapes::JSON), r"\\\u0061");
+    assert_eq!(replaced(&[r"\\"], r"\\\\u0061", Escapes::JSON), "<0>u0061");
+}
+
+#[test]
 fn an_alignment_is_remembered_across_pieces() {
     for (text, want) in [(r"x\ntok", r"x\ntok"), (r"x\\ntok", r"x\\<>")] {
         for cut in 0..text.len() {
@@ -207,7 +213,7 @@ fn patterns() -> impl Strategy<Value = Vec<Vec<u8>>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_500) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3_000) })]
 
     #[test]
     fn any_cut_gives_what_the_plain_way_gives(
