@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 3)]
     pub(crate) rounds: usize,
     /// Length of one timed round, in milliseconds.
-    #[arg(long, default_value_t = 1_500)]
+    #[arg(long, default_value_t = 1_200)]
     pub(crate) millis: u64,
     /// Take the long road: five rounds of four seconds, and 60 seconds of rest in the memory row (10 otherwise).
     #[arg(long)]

@@ -45,6 +45,11 @@ impl Contender {
         !matches!(self, Self::Direct)
     }
 
+    /// Whether it is configured with the reference's YAML.
+    pub(crate) fn takes_yaml(&self) -> bool {
+        matches!(self, Self::Ours(_) | Self::Peer(..))
+    }
+
     /// Everyone who takes part, `direct` first.
     ///
     /// # Errors

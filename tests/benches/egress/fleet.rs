@@ -57,7 +57,6 @@ pub(crate) fn say(text: &str) {
 /// All worlds of one run.
 pub(crate) struct Fleet {
     worlds: Vec<Handle>,
-    /// Whether each has a network namespace of its own.
     private: bool,
     _dir: TempDir,
 }
@@ -88,6 +87,11 @@ impl Fleet {
             worlds.push(Handle::start(contender, &spec, &resolv)?);
         }
         Ok(Self { worlds, private, _dir: dir })
+    }
+
+    /// Whether each has a network namespace of its own.
+    pub(crate) fn private(&self) -> bool {
+        self.private
     }
 
     /// Names of the contenders, in the order of the columns.

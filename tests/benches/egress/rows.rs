@@ -138,7 +138,9 @@ pub(crate) fn measure(row: Row, fleet: &mut Fleet, pace: &Pace) -> Vec<Line> {
             let ca = if row == Row::ColdRsa { CaKind::Rsa4096 } else { CaKind::P256 };
             let warm = Variant { ca, many_names: true, ..plain };
             let pair = [(warm, tls(Names::SameClosing)), (warm, tls(Names::Fresh))];
-            let takes = |contender: &Contender| contender.is_proxy();
+            // Names that only our DNS server knows: who cannot be told of it needs a namespace to meet it in.
+            let private = fleet.private();
+            let takes = |contender: &Contender| contender.takes_yaml() || private && contender.is_proxy();
             vec![against_itself(row, fleet, rounds, pair, takes, "of warm", 0.6)]
         }
         Row::Bulk => {

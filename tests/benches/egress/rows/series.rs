@@ -99,7 +99,11 @@ pub(super) fn rate_cell(own: &[Outcome], share: Option<f64>, of: &str) -> String
 pub(super) fn trouble(series: &[Outcome]) -> String {
     match series.last() {
         Some(Outcome::Unsupported(what)) => what.clone(),
-        Some(Outcome::Failed(reason)) => format!("failed: {reason}"),
+        Some(Outcome::Failed(reason)) => {
+            // One short line without a bar, since it stands in a table.
+            let short: String = reason.chars().take(120).collect();
+            format!("failed: {}", short.replace(['\n', '|'], " "))
+        }
         _ => "—".to_owned(),
     }
 }

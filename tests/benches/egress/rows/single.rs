@@ -64,8 +64,10 @@ pub(super) fn memory(row: Row, fleet: &mut Fleet, rest: Duration) -> Line {
             fleet.order(at, Order::Hold(Variant::default()))
         })
         .collect();
-    say(&format!("  all closed, waiting {} s", rest.as_secs()));
-    std::thread::sleep(rest);
+    if held.iter().any(|outcome| matches!(outcome, Outcome::Held { .. })) {
+        say(&format!("  all closed, waiting {} s", rest.as_secs()));
+        std::thread::sleep(rest);
+    }
     for (&column, held) in columns.iter().zip(held) {
         let after = fleet.order(column, Order::Release);
         let (Outcome::Held { idle_kib, served_kib, thousand_kib, three_thousand_kib }, Outcome::Rss { kib }) =
