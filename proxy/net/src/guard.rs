@@ -40,7 +40,8 @@ impl DialGuard {
     /// # Errors
     /// The range that holds it.
     pub fn check(&self, ip: IpAddr) -> Result<(), Denied> {
-        let forms = [Some(reached(ip)), Some(ip), embedded_v4(ip).map(|v4| reached(IpAddr::V4(v4)))];
+        let embedded = embedded_v4(ip).map(IpAddr::V4);
+        let forms = [Some(reached(ip)), Some(ip), Some(ip.to_canonical()), embedded, embedded.map(reached)];
         for address in forms.into_iter().flatten() {
             if let Some(range) = self.ranges.iter().find(|range| range.contains(&address)) {
                 return Err(Denied { address, range: *range });
@@ -171,7 +172,9 @@ mod tests {
     #[test]
     fn an_address_and_its_unspecified_range_are_both_compared() {
         let guard = DialGuard::parse(&["0.0.0.0/8"]).unwrap();
-        assert!(denies(&guard, "0.0.0.0"));
+        for ip in ["0.0.0.0", "::ffff:0.0.0.0", "64:ff9b::0.0.0.0", "2002::1"] {
+            assert!(denies(&guard, ip), "{ip}");
+        }
         assert!(!denies(&guard, "127.0.0.1"));
         let v6 = DialGuard::parse(&["2002::/16"]).unwrap();
         assert!(denies(&v6, "2002:5db8:d822::1"));
