@@ -7,6 +7,8 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
 use smallvec::SmallVec;
@@ -146,6 +148,9 @@ impl Recoder {
 
     /// The next decoded bytes, at most [`STEP`]; `None` when more input is needed.
     pub(crate) fn decode(&mut self) -> Result<Option<Bytes>, CodecError> {
+        if !self.stages.iter().any(Stage::ready) {
+            return Ok(None);
+        }
         let mut out = vec![0; STEP];
         let n = decode::fill(&mut self.stages, &mut out)?;
         out.truncate(n);
@@ -173,19 +178,19 @@ impl Recoder {
 
     fn run(&mut self, text: &[u8], drain: Drain) -> Result<Vec<u8>, CodecError> {
         self.dirty = drain == Drain::Write && (self.dirty || !text.is_empty());
-        let mut bytes = text.to_vec();
+        let mut bytes = Cow::Borrowed(text);
         // The innermost coding was applied first; `stages` is in that order too.
         for ((slot, stage), &coding) in self.encoders.iter_mut().zip(&self.stages).zip(&self.codings) {
             if bytes.is_empty() && drain == Drain::Write {
-                return Ok(bytes);
+                return Ok(Vec::new());
             }
             let encoder = match slot.take() {
                 Some(encoder) => encoder,
                 None => Encoder::new(coding, stage.is_bare()).map_err(|_| CodecError::Encode(coding))?,
             };
-            bytes = encoder.run(&bytes, drain, slot).map_err(|_| CodecError::Encode(coding))?;
+            bytes = encoder.run(&bytes, drain, slot).map_err(|_| CodecError::Encode(coding))?.into();
         }
-        Ok(bytes)
+        Ok(bytes.into_owned())
     }
 }
 

@@ -1,11 +1,12 @@
 //! The search that swap and scrub share: many patterns, one pass, over texts that arrive in pieces.
 //!
-//! Two searches are united. One looks for the patterns as they are (Aho–Corasick, leftmost, first in the list
-//! on a tie). The other starts from the escapes of the text: an escape that stands for no byte of any pattern is
+//! Two searches are united. One looks for the patterns as they are, leftmost, first in the list on a tie
+//! ([`plain`]). The other starts from the escapes of the text: an escape that stands for no byte of any pattern is
 //! passed over, and from the others the pattern is followed in both directions ([`escaped`]). A piece without
 //! escapes, by far the most common, costs the first search only, and comes out as the same buffer that went in.
 
 mod escaped;
+mod plain;
 mod tail;
 
 #[cfg(test)]
@@ -14,21 +15,21 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use self::escaped::Index;
+use self::plain::Plain;
 use self::tail::Tail;
 use crate::escape::Escapes;
 
 /// Patterns compiled for searching, in order of precedence. May hold secrets: `Debug` shows only how many.
 ///
-/// The patterns are wiped on drop; the automaton built from them is not (the library offers no way).
+/// The patterns are wiped on drop; the tables built from them are not (the libraries offer no way).
 pub struct Patterns {
     list: Vec<Zeroizing<Vec<u8>>>,
-    automaton: AhoCorasick,
-    /// Number in `list` of each pattern of the automaton.
+    finder: Plain,
+    /// Number in `list` of each pattern of the finder.
     plain: Vec<usize>,
     escapes: Escapes,
     index: Index,
@@ -65,18 +66,18 @@ impl Patterns {
         }
         // The contiguous NFA is small and quick to build; for the usual few patterns a vector prefilter in
         // front of it does nearly all the work.
+        // A plus sign is common in base64; it is worth a look only if a pattern has a space.
+        let plus = escapes.plus && list.iter().any(|p| p.as_ref().contains(&b' '));
+        let escapes = Escapes { plus, ..escapes };
         // Where a backslash never stands for itself, a pattern that holds one is found escaped only.
         let bare = |p: &[u8]| escapes.bare_backslash() || !p.contains(&b'\\');
         let plain: Vec<usize> = (0..list.len()).filter(|&i| bare(list[i].as_ref())).collect();
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostFirst)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(plain.iter().map(|&i| list[i].as_ref()))
-            .map_err(|_| PatternsError::TooLarge)?;
+        let bare_list: Vec<&[u8]> = plain.iter().map(|&i| list[i].as_ref()).collect();
+        let finder = Plain::new(&bare_list)?;
         let list: Vec<_> = list.iter().map(|p| Zeroizing::new(p.as_ref().to_vec())).collect();
         let index = Index::new(&list, escapes);
         let tail = Tail::new(&list, escapes);
-        Ok(Self { list, automaton, plain, escapes, index, tail })
+        Ok(Self { list, finder, plain, escapes, index, tail })
     }
 
     /// How many patterns there are.
@@ -98,7 +99,7 @@ impl Patterns {
         if self.escapes.any() {
             return !self.scan(text, Before::default(), true).found.is_empty();
         }
-        self.automaton.is_match(text)
+        self.finder.find(text, 0).is_some()
     }
 
     /// Replaces every occurrence in a whole text by `with[pattern]` and calls `hit` with the pattern. `None`
@@ -156,9 +157,8 @@ impl Patterns {
     /// The next occurrence as it is.
     fn plain(&self, text: &[u8], mut from: usize, before: Before) -> Option<Found> {
         loop {
-            let m = self.automaton.find(Input::new(text).range(from..))?;
-            let pattern = self.plain[m.pattern().as_usize()];
-            let found = Found { start: m.start(), end: m.end(), pattern };
+            let (number, start, end) = self.finder.find(text, from)?;
+            let found = Found { start, end, pattern: self.plain[number] };
             if !self.misplaced(text, found, before) {
                 return Some(found);
             }

@@ -46,6 +46,7 @@ impl Escapes {
     }
 
     /// Whether an escape can begin with this byte.
+    #[inline]
     pub(crate) fn begins_with(self, byte: u8) -> bool {
         match byte {
             b'%' => self.percent,

@@ -58,6 +58,12 @@ impl ScrubBuilder {
     /// in the order in which they are added.
     pub fn value(&mut self, value: &[u8], placeholder: &[u8]) -> &mut Self {
         let number = self.number();
+        if value == placeholder {
+            return self;
+        }
+        self.form(number, value, placeholder.to_vec());
+        // A file often ends in a line end, which an echo may drop.
+        let value = value.trim_ascii();
         self.form(number, value, placeholder.to_vec());
         if value.len() >= MIN_BASE64_LEN {
             for (core, with) in base64::cores(value, placeholder) {
@@ -137,6 +143,11 @@ impl ScrubSet {
 
     fn replace(&self, text: &[u8], mut hit: impl FnMut(usize)) -> Option<Vec<u8>> {
         self.patterns.replace(text, &self.with, |pattern| hit(self.values[pattern]))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn replacer_for_test(&self) -> StreamReplacer {
+        self.replacer()
     }
 
     fn replacer(&self) -> StreamReplacer {

@@ -84,7 +84,8 @@ impl Stage {
         if self.whole { Ok(()) } else { Err(CodecError::Cut(self.coding)) }
     }
 
-    fn ready(&self) -> bool {
+    /// Whether a step can be made without more input.
+    pub(super) fn ready(&self) -> bool {
         // Two bytes tell the wrapped deflate from the bare one.
         let needed = if self.decoder.is_none() && self.coding == Coding::Deflate { 2 } else { 1 };
         self.more || self.input.len() >= needed

@@ -8,7 +8,7 @@ use smallvec::{SmallVec, smallvec};
 use zeroize::Zeroizing;
 
 use super::{Found, Patterns};
-use crate::escape::{Escape, Escapes};
+use crate::escape::{Escape, Escapes, hex};
 
 /// Where each pair of neighbouring bytes stands in the patterns.
 pub(super) struct Index {
@@ -75,14 +75,16 @@ impl Patterns {
     /// Occurrences with an escape in them, by place, then by pattern.
     pub(super) fn hidden(&self, text: &[u8]) -> Vec<Found> {
         let mut found = Vec::new();
-        for at in self.escapes.positions(text) {
-            let Escape::Whole { bytes, .. } = self.escapes.read(&text[at..]) else { continue };
-            if !self.index.relevant[usize::from(bytes[0])] {
+        let mut next = 0;
+        while let Some(at) = self.escapes.position(text, next) {
+            next = at + 1;
+            let Some(first) = self.escapes.first_byte(text, at) else { continue };
+            if !self.index.relevant[usize::from(first)] {
                 continue;
             }
             let previous = at.checked_sub(1).map(|i| text[i]);
-            let begun = previous.into_iter().flat_map(|p| self.index.of(Some(p), bytes[0]));
-            for (pattern, offset) in self.index.of(None, bytes[0]).chain(begun) {
+            let begun = previous.into_iter().flat_map(|p| self.index.of(Some(p), first));
+            for (pattern, offset) in self.index.of(None, first).chain(begun) {
                 let whole = &self.list[pattern];
                 let Some(start) = at.checked_sub(offset) else { continue };
                 let bare = &whole[..offset];
@@ -139,13 +141,30 @@ impl Patterns {
 }
 
 impl Escapes {
-    /// Where escapes may begin.
-    fn positions(self, text: &[u8]) -> impl Iterator<Item = usize> + '_ {
-        // One needle that is on stands in for those that are off.
-        let on = if self.json { b'\\' } else { b'%' };
-        let percent = if self.percent { b'%' } else { on };
-        let plus = if self.plus { b'+' } else { on };
-        memchr::memchr3_iter(on, percent, plus, text)
+    /// The next place at or after `from` where an escape may begin.
+    fn position(self, text: &[u8], from: usize) -> Option<usize> {
+        // Where there is one escape there are often more, and a vector search does not pay for a few bytes.
+        let near = text[from..].iter().take(NEAR).position(|&byte| self.begins_with(byte));
+        if let Some(near) = near {
+            return Some(from + near);
+        }
+        let from = (from + NEAR).min(text.len());
+        let [a, b, c] = self.needles();
+        memchr::memchr3(a, b, c, &text[from..]).map(|i| from + i)
+    }
+
+    /// The first byte that the escape at `at` stands for. Most escapes are of no interest, so the common ones
+    /// are told without reading them in full.
+    fn first_byte(self, text: &[u8], at: usize) -> Option<u8> {
+        match text[at..] {
+            [b'%', high, low, ..] => Some(hex(high)? << 4 | hex(low)?),
+            [b'\\', kind @ (b'"' | b'\\' | b'/'), ..] => Some(kind),
+            [b'\\', b'n', ..] => Some(b'\n'),
+            _ => match self.read(&text[at..]) {
+                Escape::Whole { bytes, .. } => Some(bytes[0]),
+                Escape::None | Escape::Cut => None,
+            },
+        }
     }
 
     /// The last place where an escape may begin.
@@ -153,9 +172,16 @@ impl Escapes {
         if !self.any() {
             return None;
         }
+        let [a, b, c] = self.needles();
+        memchr::memrchr3(a, b, c, text)
+    }
+
+    /// The bytes with which escapes begin; one that is on stands in for those that are off.
+    fn needles(self) -> [u8; 3] {
         let on = if self.json { b'\\' } else { b'%' };
-        let percent = if self.percent { b'%' } else { on };
-        let plus = if self.plus { b'+' } else { on };
-        memchr::memrchr3(on, percent, plus, text)
+        [on, if self.percent { b'%' } else { on }, if self.plus { b'+' } else { on }]
     }
 }
+
+/// How far to look byte by byte before the vector search takes over.
+const NEAR: usize = 16;

@@ -9,8 +9,10 @@ use crate::escape::{Escape, Escapes};
 pub(super) struct Tail {
     /// Pattern numbers in the order of their bytes, so that those with a common beginning are neighbours.
     sorted: Vec<u32>,
-    /// Bytes an occurrence can begin with.
-    begins: [bool; 256],
+    /// Per byte that an occurrence can begin with, which of `seconds` it has; [`NOT`] for the others.
+    begins: [u8; 256],
+    /// Bytes that can come second.
+    seconds: Vec<[bool; 256]>,
     longest: usize,
 }
 
@@ -18,14 +20,43 @@ impl Tail {
     pub(super) fn new(list: &[Zeroizing<Vec<u8>>], escapes: Escapes) -> Self {
         let mut sorted: Vec<u32> = (0..list.len() as u32).collect();
         sorted.sort_unstable_by(|&a, &b| list[a as usize].cmp(&list[b as usize]));
-        let mut begins = [false; 256];
+        // Behind an escape anything can come, and an escape behind anything.
+        let mut begins = [NOT; 256];
+        let mut seconds = vec![[true; 256]];
+        let mut escape = [false; 256];
         for byte in 0..=u8::MAX {
-            begins[usize::from(byte)] = escapes.begins_with(byte);
+            if escapes.begins_with(byte) {
+                begins[usize::from(byte)] = 0;
+                escape[usize::from(byte)] = true;
+            }
         }
         for pattern in list {
-            begins[usize::from(pattern[0])] = true;
+            let slot = &mut begins[usize::from(pattern[0])];
+            if *slot == NOT {
+                // At most 254 of the 256 bytes can have one; further ones share the first, which allows all.
+                *slot = if seconds.len() < usize::from(NOT) { seconds.len() as u8 } else { 0 };
+                if *slot != 0 {
+                    seconds.push(escape);
+                }
+            }
+            if let (1.., Some(&second)) = (*slot, pattern.get(1)) {
+                seconds[usize::from(*slot)][usize::from(second)] = true;
+            }
         }
-        Self { sorted, begins, longest: list.iter().map(|p| p.len()).max().unwrap_or(0) }
+        Self { sorted, begins, seconds, longest: list.iter().map(|p| p.len()).max().unwrap_or(0) }
+    }
+}
+
+/// Begins no occurrence.
+const NOT: u8 = u8::MAX;
+
+impl Tail {
+    /// Whether an occurrence that is longer than the text may begin at `start`, by its first two bytes.
+    fn may_begin(&self, text: &[u8], start: usize) -> bool {
+        match self.begins[usize::from(text[start])] {
+            NOT => false,
+            slot => text.get(start + 1).is_none_or(|&b| self.seconds[usize::from(slot)][usize::from(b)]),
+        }
     }
 }
 
@@ -45,7 +76,7 @@ impl Patterns {
         let wide_from = reach(self.escapes.widest());
         let last_escape = self.escapes.last_position(&text[wide_from..]).map(|i| wide_from + i);
         let first = if last_escape.is_some() { wide_from } else { plain_from };
-        (first..text.len()).filter(|&start| self.tail.begins[usize::from(text[start])]).find_map(|start| {
+        (first..text.len()).filter(|&start| self.tail.may_begin(text, start)).find_map(|start| {
             let end = &text[start..];
             let pattern = if last_escape.is_some_and(|escape| start <= escape) {
                 self.open_escaped(end)

@@ -245,3 +245,50 @@ proptest! {
         prop_assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&want));
     }
 }
+
+#[test]
+#[ignore = "temporary"]
+fn speed() {
+    let v: Vec<u8> = (0..51).map(|i| b"sk-proj-0aB9xY7zQ"[i % 17]).collect();
+    let mut b = crate::ScrubSet::builder();
+    let set = b.value(&v, b"placeholder-1").build().unwrap().unwrap();
+    let plain: String = "The quick brown fox jumps over the lazy dog and so on; ".repeat(300);
+    let json: String =
+        r#"{"choices":[{"delta":{"content":"He said \"hi\"\n\tand left"},"index":0}]},"#.repeat(220);
+    let url: String = "q=%E4%BD%A0%E5%A5%BD&a%2Fb=1&".repeat(560);
+    let b64: String = "QWxhZGRpbjpvcGVuIHNlc2FtZQ+/Zm9vYmFy".repeat(450);
+    for (name, text) in [("plain", plain), ("json", json), ("url", url), ("b64", b64)] {
+        let piece = Bytes::from(text);
+        let mut all = crate::scrub::Scrubbed { headers: vec![], body: None };
+        let _ = &mut all;
+        let r = set.response(&http::Method::GET, http::StatusCode::OK, &mut http::HeaderMap::new()).unwrap();
+        drop(r);
+        let mut replacer = set.replacer_for_test();
+        let start = std::time::Instant::now();
+        let n = 4000;
+        for _ in 0..n {
+            std::hint::black_box(replacer.push(piece.clone()));
+        }
+        let s = start.elapsed().as_secs_f64();
+        println!("{name}: {:.2} GB/s", (n * piece.len()) as f64 / s / 1e9);
+    }
+    let event =
+        Bytes::from_static(b"data: {\"choices\":[{\"delta\":{\"content\":\"He\\n\"},\"index\":0}]}\n\n");
+    let mut replacer = set.replacer_for_test();
+    let start = std::time::Instant::now();
+    for _ in 0..1_000_000 {
+        std::hint::black_box(replacer.push(event.clone()));
+    }
+    println!("event: {:?}", start.elapsed() / 1_000_000);
+    let list: Vec<String> = (0..1_000).map(|i| format!("placeholder-{i:04}-end")).collect();
+    let patterns = Arc::new(Patterns::new(&list, Escapes::JSON).unwrap());
+    let mut replacer = StreamReplacer::new(patterns, Arc::new([]));
+    let piece = Bytes::from(
+        r#"{"choices":[{"delta":{"content":"He said \"hi\"\n\tand left"},"index":0}]},"#.repeat(220),
+    );
+    let start = std::time::Instant::now();
+    for _ in 0..4000 {
+        std::hint::black_box(replacer.push(piece.clone()));
+    }
+    println!("1000: {:.2} GB/s", (4000 * piece.len()) as f64 / start.elapsed().as_secs_f64() / 1e9);
+}

@@ -36,7 +36,7 @@ fn templates_give_what_go_gives() {
         ("{{ (printf `%s` .Value) | len }}", "1"),
         ("{{ and .Value `` }}{{ or `` .Value }}{{ and true 1 }}{{ or false 0 }}", "v10"),
         (
-            r#"{{ true }} {{ 1.5 }} {{ 0x1F }} {{ 'a' }} {{ -3 }} {{ 1_000 }} {{ 1e30 }}"#,
+            "{{ true }} {{ 1.5 }} {{ 0x1F }} {{ 'a' }} {{ -3 }} {{ 1_000 }} {{ 1e30 }}",
             "true 1.5 31 97 -3 1000 1e+30",
         ),
         (r#"{{ "q\"\n\u00e9\x41\101" }}"#, "q\"\néAA"),

@@ -38,8 +38,8 @@ fn a_value_is_replaced_however_it_is_written() {
         "%66%61ke-s/cr%2Bt \"v\\é=1".to_owned(),
         serde_like_json(VALUE),
         r#"fake-s\/cr+t \"v\\\u00e9=1"#.to_owned(),
-        r#"fake-s\u002fcr\u002Bt \u0022v\u005c\u00E9\u003d1"#.to_owned(),
-        VALUE.chars().map(|c| format!("\\u{:04X}", u32::from(c))).collect(),
+        r"fake-s\u002fcr\u002Bt \u0022v\u005c\u00E9\u003d1".to_owned(),
+        VALUE.chars().map(|c| format!("\\u{:04X}", u32::from(c))).collect::<Vec<_>>().concat(),
     ];
     for form in forms {
         assert_eq!(scrubbed(&format!("<{form}>")), format!("<{PLACEHOLDER}>"), "{form}");
@@ -103,6 +103,14 @@ fn short_values_are_not_scrubbed_and_four_bytes_are() {
     assert!(ScrubSet::builder().value(b"abc", b"p").build().unwrap().is_none());
     let set = ScrubSet::builder().value(b"abc", b"p").value(b"abcd", b"q").build().unwrap().unwrap();
     assert_eq!(set.text(b"abc abcd").unwrap(), b"abc q");
+}
+
+#[test]
+fn a_value_with_a_line_end_is_also_found_without_it_and_a_placeholder_never() {
+    let set =
+        ScrubSet::builder().value(b"fake-value\n", b"p").value(b"same", b"same").build().unwrap().unwrap();
+    assert_eq!(set.text(b"fake-value\n fake-value same").unwrap(), b"p p same");
+    assert!(set.text(b"same").is_none());
 }
 
 #[test]
