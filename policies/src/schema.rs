@@ -84,6 +84,26 @@ impl Table {
         })
     }
 
+    /// The keys as rows of a Markdown table, as `docs/configuration.md` has them.
+    pub fn markdown(&self) -> String {
+        let mut rows = "| Key | Takes | Default | |\n|---|---|---|---|\n".to_owned();
+        for key in self.keys {
+            let default = if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
+            rows.extend([
+                "| `",
+                key.name,
+                "` | ",
+                &key.kind.words(),
+                " | ",
+                &default,
+                " | ",
+                key.doc,
+                " |\n",
+            ]);
+        }
+        rows
+    }
+
     /// The tables below this one and itself, each once.
     pub fn all(&'static self) -> Vec<&'static Self> {
         let mut found = vec![self];
@@ -112,6 +132,7 @@ impl Kind {
             Self::Duration => json!({
                 "type": ["string", "integer", "null"],
                 "pattern": "^[-+]?(0|([0-9]+\\.?[0-9]*|\\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$",
+                "minimum": 0,
                 "maximum": 0,
             }),
             Self::Choice(texts) => {
@@ -130,6 +151,23 @@ impl Kind {
                 json!({"$ref": format!("#/$defs/{}", table.name)})
             }
             Self::Free => json!({}),
+        }
+    }
+
+    fn words(self) -> String {
+        match self {
+            Self::Text => "text".to_owned(),
+            Self::Bool => "boolean".to_owned(),
+            Self::Int => "integer".to_owned(),
+            Self::Duration => "duration".to_owned(),
+            Self::Choice(texts) => {
+                texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(" or ")
+            }
+            Self::List(Self::Text) => "list of texts".to_owned(),
+            Self::List(Self::Table(_)) => "list of mappings".to_owned(),
+            Self::List(item) => format!("list of {}", item.words()),
+            Self::Table(_) => "mapping".to_owned(),
+            Self::Free => "anything".to_owned(),
         }
     }
 

@@ -1,5 +1,9 @@
 //! What the program runs with: the file, the environment and the defaults put together and checked. No `Option`
 //! here means "default"; it means "off" or "not given".
+//!
+//! [`Config::load`] makes it, [`check`] says all that is wrong or odd, [`schema`] and `docs/configuration.md` follow
+//! from the same tables. To add a key: a row in [`tables`], a field here, a line in the file that reads its section,
+//! and the row in the document.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -7,6 +11,20 @@ use std::time::Duration;
 
 use centaur_policies::spec::TransformSpec;
 use ipnet::IpNet;
+
+mod client_auth;
+mod dns;
+mod env;
+mod error;
+mod limits;
+mod load;
+pub mod tables;
+mod upstream_proxy;
+
+pub use env::{Env, OVERRIDES};
+pub use error::ConfigErrors;
+pub use load::{DENY_CIDRS, Loaded, MANAGEMENT_KEY_ENV, Report, check};
+pub use tables::schema;
 
 /// A whole configuration.
 #[derive(Debug)]
@@ -94,14 +112,26 @@ pub struct ProxyConfig {
 }
 
 /// `proxy.upstream_proxy`; empty texts mean direct.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the keys")]
 pub struct UpstreamProxyConfig {
-    /// For `http` upstreams. May hold a password: `Debug` output of this type is never logged.
+    /// For `http` upstreams. May hold a password.
     pub http_proxy: String,
     /// For `https` upstreams.
     pub https_proxy: String,
     /// Exceptions.
     pub no_proxy: String,
+}
+
+impl std::fmt::Debug for UpstreamProxyConfig {
+    /// Shows which are set; the URLs may hold passwords.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UpstreamProxyConfig")
+            .field("http_proxy", &!self.http_proxy.is_empty())
+            .field("https_proxy", &!self.https_proxy.is_empty())
+            .field("no_proxy", &self.no_proxy)
+            .finish()
+    }
 }
 
 /// `proxy.client_auth`
@@ -148,6 +178,7 @@ pub struct Timeouts {
 
 /// `proxy.limits`. Zero means no limit.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the keys")]
 pub struct Limits {
     /// `max_connections`, default 10,000, all listeners together.
     pub max_connections: usize,
@@ -195,3 +226,6 @@ pub struct ManagementConfig {
     /// Name of the variable that holds the key; checked to be set.
     pub api_key_env: String,
 }
+
+#[cfg(test)]
+mod tests;

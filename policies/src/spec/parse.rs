@@ -47,7 +47,8 @@ fn reject_name<T>(cursor: &Cursor<'_>) -> Option<T> {
 /// Reads the `config` of one transform; `None` for an unknown name, and when there are problems that leave nothing
 /// to build.
 pub fn parse_transform(name: &str, config: &Cursor<'_>) -> Option<TransformSpec> {
-    let labelled = config.clone().labelled(name);
+    let label = format!("initializing transform {name:?}");
+    let labelled = config.clone().labelled(format!("{label}: {name}"));
     match name {
         "allowlist" => allowlist(&labelled).map(TransformSpec::Allowlist),
         "annotate" => annotate(&labelled).map(TransformSpec::Annotate),
@@ -56,9 +57,10 @@ pub fn parse_transform(name: &str, config: &Cursor<'_>) -> Option<TransformSpec>
         "secrets" => {
             let fields = config.fields(&tables::SECRETS)?;
             let entries = fields.items("secrets");
-            let label =
-                |(at, item): (usize, &Cursor<'_>)| secret(&item.clone().labelled(format!("secrets[{at}]")));
-            Some(TransformSpec::Secrets(entries.iter().enumerate().filter_map(label).collect()))
+            let entry = |(at, item): (usize, &Cursor<'_>)| {
+                secret(&item.clone().labelled(format!("{label}: secrets[{at}]")))
+            };
+            Some(TransformSpec::Secrets(entries.iter().enumerate().filter_map(entry).collect()))
         }
         _ => config.reject(format_args!("unknown transform {name:?}: unknown transform: {name:?}")),
     }
@@ -92,7 +94,7 @@ fn annotate(config: &Cursor<'_>) -> Option<Vec<AnnotateGroup>> {
         return fields.key_or_null("annotations").reject("annotations must not be empty");
     }
     let group = |(at, item): (usize, &Cursor<'_>)| {
-        let item = item.clone().labelled(format!("annotate: annotations[{at}]"));
+        let item = item.clone().labelled(format!("{}: annotations[{at}]", item.label()));
         let fields = item.fields(&tables::ANNOTATION)?;
         let rules = fields.items("rules");
         if rules.is_empty() {
