@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, OpCode, Query};
@@ -197,10 +198,20 @@ async fn an_answer_too_long_for_udp_is_truncated_and_whole_over_tcp() {
 /// A DNS server for the tests: knows `zone`, says SERVFAIL to `broken.test`, truncates `long.test` over UDP, and
 /// NXDOMAIN with an SOA to all else. Returns its address.
 async fn upstream(zone: HashMap<(&'static str, RecordType), Vec<RData>>) -> String {
+    counting_upstream(zone).await.0
+}
+
+/// The same with the number of questions it was asked.
+async fn counting_upstream(
+    zone: HashMap<(&'static str, RecordType), Vec<RData>>,
+) -> (String, Arc<AtomicUsize>) {
+    let asked = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&asked);
     let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = udp.local_addr().unwrap();
     let tcp = TcpListener::bind(address).await.unwrap();
     let reply = move |packet: &[u8], is_udp: bool| {
+        count.fetch_add(1, Ordering::SeqCst);
         let asked = Message::from_vec(packet).unwrap();
         let mut reply = Message::response(asked.metadata.id, OpCode::Query);
         reply.metadata = hickory_proto::op::Metadata::response_from_request(&asked.metadata);
@@ -245,7 +256,7 @@ async fn upstream(zone: HashMap<(&'static str, RecordType), Vec<RData>>) -> Stri
             }
         }
     });
-    address.to_string()
+    (address.to_string(), asked)
 }
 
 fn v4(last: u8) -> RData {
@@ -278,6 +289,21 @@ async fn a_passthrough_name_is_answered_in_both_families_with_its_own_ttl() {
     assert_eq!(answers(&server, "real.example.", RecordType::A).await, ["172.20.0.2"]);
     // Types other than addresses are not looked up.
     assert_eq!(answers(&server, "real.test.", RecordType::TXT).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_for_its_ttl_and_so_is_that_there_is_none() {
+    let (address, asked) = counting_upstream(known()).await;
+    let server = server_before(&address, &["*.test"], vec![]);
+    for name in ["real.test.", "REAL.test.", "real.test."] {
+        assert_eq!(answers(&server, name, RecordType::A).await.len(), 2);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    for _ in 0..3 {
+        let missing = ask(&server, &question("missing.test.", RecordType::A)).await;
+        assert_eq!(missing.metadata.response_code, ResponseCode::NXDomain);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
