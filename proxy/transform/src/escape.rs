@@ -27,6 +27,7 @@ impl Escapes {
     /// Anything: what a response is searched for.
     pub const ANY: Self = Self { percent: true, plus: true, json: true, aligned: false };
 
+    #[inline]
     pub(crate) fn any(self) -> bool {
         self.percent || self.plus || self.json
     }
@@ -57,6 +58,7 @@ impl Escapes {
     }
 
     /// Reads the escape at the front of `text`.
+    #[inline]
     pub(crate) fn read(self, text: &[u8]) -> Escape {
         match text.first() {
             Some(b'%') if self.percent => read_percent(text),
@@ -157,6 +159,7 @@ fn four_hex(text: &[u8]) -> Result<u32, Escape> {
     Ok(unit)
 }
 
+#[inline]
 pub(crate) fn hex(byte: u8) -> Option<u8> {
     match byte {
         b'0'..=b'9' => Some(byte - b'0'),

@@ -145,11 +145,6 @@ impl ScrubSet {
         self.patterns.replace(text, &self.with, |pattern| hit(self.values[pattern]))
     }
 
-    #[cfg(test)]
-    pub(crate) fn replacer_for_test(&self) -> StreamReplacer {
-        self.replacer()
-    }
-
     fn replacer(&self) -> StreamReplacer {
         StreamReplacer::new(Arc::clone(&self.patterns), Arc::clone(&self.with))
     }

@@ -12,9 +12,10 @@ use crate::escape::{Escape, Escapes, hex};
 
 /// Where each pair of neighbouring bytes stands in the patterns.
 pub(super) struct Index {
-    /// Sorted by key; see [`key`].
+    /// Sorted by byte, then by what is before it; see [`key`].
     places: Vec<Place>,
-    relevant: [bool; 256],
+    /// Where the places of each byte begin.
+    from: [u32; 257],
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -26,16 +27,14 @@ struct Place {
 
 /// `previous` is `None` at the beginning of a pattern.
 fn key(previous: Option<u8>, byte: u8) -> u32 {
-    previous.map_or(256, u32::from) << 8 | u32::from(byte)
+    u32::from(byte) << 9 | previous.map_or(256, u32::from)
 }
 
 impl Index {
     pub(super) fn new(list: &[Zeroizing<Vec<u8>>], escapes: Escapes) -> Self {
         let mut places = Vec::new();
-        let mut relevant = [false; 256];
         for (pattern, bytes) in list.iter().enumerate() {
             for (at, &byte) in bytes.iter().enumerate() {
-                relevant[usize::from(byte)] = true;
                 // Without escapes only the beginnings are needed, by the tail.
                 if at > 0 && !escapes.any() {
                     continue;
@@ -45,16 +44,24 @@ impl Index {
             }
         }
         places.sort_unstable();
-        Self { places, relevant }
+        let mut from = [0; 257];
+        for (byte, from) in (0..).zip(&mut from) {
+            *from = places.partition_point(|p| p.key < byte << 9) as u32;
+        }
+        Self { places, from }
     }
 
     fn of(&self, previous: Option<u8>, byte: u8) -> impl Iterator<Item = (usize, usize)> + '_ {
         let key = key(previous, byte);
-        let from = self.places.partition_point(|p| p.key < key);
-        self.places[from..]
-            .iter()
-            .take_while(move |p| p.key == key)
-            .map(|p| (p.pattern as usize, p.at as usize))
+        let places = self.places_of(byte);
+        let from = places.partition_point(|p| p.key < key);
+        places[from..].iter().take_while(move |p| p.key == key).map(|p| (p.pattern as usize, p.at as usize))
+    }
+
+    #[inline]
+    fn places_of(&self, byte: u8) -> &[Place] {
+        let byte = usize::from(byte);
+        &self.places[self.from[byte] as usize..self.from[byte + 1] as usize]
     }
 
     /// Patterns that begin with `byte`, in list order.
@@ -79,7 +86,7 @@ impl Patterns {
         while let Some(at) = self.escapes.position(text, next) {
             next = at + 1;
             let Some(first) = self.escapes.first_byte(text, at) else { continue };
-            if !self.index.relevant[usize::from(first)] {
+            if self.index.places_of(first).is_empty() {
                 continue;
             }
             let previous = at.checked_sub(1).map(|i| text[i]);
@@ -142,6 +149,7 @@ impl Patterns {
 
 impl Escapes {
     /// The next place at or after `from` where an escape may begin.
+    #[inline]
     fn position(self, text: &[u8], from: usize) -> Option<usize> {
         // Where there is one escape there are often more, and a vector search does not pay for a few bytes.
         let near = text[from..].iter().take(NEAR).position(|&byte| self.begins_with(byte));
@@ -155,6 +163,7 @@ impl Escapes {
 
     /// The first byte that the escape at `at` stands for. Most escapes are of no interest, so the common ones
     /// are told without reading them in full.
+    #[inline]
     fn first_byte(self, text: &[u8], at: usize) -> Option<u8> {
         match text[at..] {
             [b'%', high, low, ..] => Some(hex(high)? << 4 | hex(low)?),
@@ -184,4 +193,4 @@ impl Escapes {
 }
 
 /// How far to look byte by byte before the vector search takes over.
-const NEAR: usize = 16;
+const NEAR: usize = 4;

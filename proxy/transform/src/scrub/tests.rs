@@ -1,5 +1,6 @@
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use proptest::prelude::*;
 
@@ -194,8 +195,6 @@ fn debug_shows_no_value() {
     let shown = format!("{set:?} {response:?} {:?}", set.websocket().unwrap());
     assert!(!shown.contains("fake") && !shown.contains("102, 97"), "{shown}");
 }
-
-use bytes::Bytes;
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]

@@ -1,6 +1,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use http::Request;
+use http::{HeaderMap, Request};
 use http_body::Body as _;
 use proptest::prelude::*;
 
@@ -300,22 +300,9 @@ fn another_entry_s_credential_does_not_compete_nor_do_cookie_crumbs() {
     let swapped = set.head(&[Some("A"), Some("B")], &mut request).unwrap();
     assert_eq!(set.verdict(0, &swapped), Verdict::Pass);
     assert_eq!(set.verdict(1, &swapped), Verdict::Pass);
-    let cookie = ReplaceSpec { match_headers: vec![literal("Cookie")], ..spec("tok-1") };
-    assert_eq!(
-        verdict(cookie.clone_for_test(), "/", &[("cookie", "a=1"), ("cookie", "s=tok-1")]),
-        Verdict::Pass
-    );
-    assert_eq!(verdict(cookie, "/", &[("cookie", "a=1")]), Verdict::Competing("cookie".parse().unwrap()));
-}
-
-trait CloneForTest {
-    fn clone_for_test(&self) -> Self;
-}
-
-impl CloneForTest for ReplaceSpec {
-    fn clone_for_test(&self) -> Self {
-        Self { placeholder: self.placeholder.clone(), match_headers: self.match_headers.clone(), ..*self }
-    }
+    let cookie = || ReplaceSpec { match_headers: vec![literal("Cookie")], ..spec("tok-1") };
+    assert_eq!(verdict(cookie(), "/", &[("cookie", "a=1"), ("cookie", "s=tok-1")]), Verdict::Pass);
+    assert_eq!(verdict(cookie(), "/", &[("cookie", "a=1")]), Verdict::Competing("cookie".parse().unwrap()));
 }
 
 fn in_body(placeholders: &[&str]) -> SwapSet {
@@ -354,8 +341,6 @@ fn hits_in_a_body_are_known_at_its_end() {
     assert_eq!(collect(body.wrap(Frames::cut(b"x tok-b tok-c", &[2]))).text(), "x B C");
     assert_eq!(hits.entries().collect::<Vec<_>>(), [1, 2]);
 }
-
-use http::HeaderMap;
 
 #[test]
 fn a_body_without_the_required_placeholder_fails_at_its_end() {
