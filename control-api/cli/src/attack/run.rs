@@ -1,0 +1,444 @@
+//! One entry from start to verdict, and all of them.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+use super::client::{Client, Read1, Response};
+use super::corpus::{Attack, Corpus, Lines};
+use super::escape::Variables;
+use super::names::{self, Table};
+use super::origin::{self, Origins, Received};
+use super::pki::Pki;
+use super::script::{Listener, Step};
+use super::target::Target;
+use super::{AttackError, io};
+
+/// Names with an origin; the index is its address, 127.0.0.1 first.
+pub const ORIGINS: [&str; 6] = ["allowed.test", "other.test", "denied.test", "bound.test", "inject.test", "paths.test"];
+
+/// The origins that the real value may reach.
+const BOUND: [&str; 2] = ["bound.test", "inject.test"];
+
+/// The origin that nothing may reach.
+const DENIED: &str = "denied.test";
+
+/// What the proxy holds. Characters that every encoding changes.
+pub const VALUE: &str = "fake/attack+\"value=0123456789";
+
+/// What the attacker holds.
+pub const PLACEHOLDER: &str = "ATTACK_PLACEHOLDER";
+
+/// The variable that holds [`VALUE`].
+pub const VARIABLE: &str = "ATTACK_VALUE";
+
+/// What became of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// As expected.
+    Held,
+    /// Not as expected; the first reason.
+    Broken(String),
+    /// Cannot be played against this target; why.
+    NotApplicable(&'static str),
+}
+
+/// An entry that was played.
+#[derive(Debug)]
+pub struct Played {
+    /// Its file's title.
+    pub class: String,
+    /// The entry.
+    pub attack: Attack,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// What to attack.
+pub enum Aim {
+    /// A program to start with each profile.
+    Program(PathBuf),
+    /// A running proxy.
+    Running(Target),
+}
+
+/// Fixed loopback ports, for a proxy that is configured beforehand.
+#[derive(Debug, Clone, Copy)]
+pub struct Ports {
+    /// Cleartext origins.
+    pub plain: u16,
+    /// TLS origins.
+    pub tls: u16,
+    /// Name server.
+    pub dns: u16,
+}
+
+/// Everything around the proxy.
+pub struct Stage {
+    dir: PathBuf,
+    origins: Origins,
+    variables: Variables,
+    audited: bool,
+}
+
+impl Stage {
+    /// Sets up certificates in `dir`, origins and the name server. `audited` says whether audit lines count.
+    ///
+    /// # Errors
+    /// Sockets or files that cannot be had.
+    pub fn set_up(dir: &Path, ports: Option<Ports>, audited: bool) -> Result<Self, AttackError> {
+        let mut certified = ORIGINS.to_vec();
+        certified.extend(["any.wild.test", "rebind.test", "both.test", "127.0.0.1"]);
+        let pki = Pki::new(&certified)?;
+        for (name, content) in
+            [("ca.crt", &pki.proxy_cert), ("ca.key", &pki.proxy_key), ("roots.pem", &pki.upstream_root)]
+        {
+            std::fs::write(dir.join(name), content).map_err(io("writing certificates"))?;
+        }
+        let origins = Origins::start(&ORIGINS, ports.map(|ports| (ports.plain, ports.tls)), &pki.origins)?;
+        let at = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports.map_or(0, |ports| ports.dns));
+        let dns = names::serve(at, table())?;
+
+        let mut variables = Variables::default();
+        variables.set("dir", dir.display().to_string());
+        variables.set("dns", dns.to_string());
+        variables.set("plain", origins.plain.to_string());
+        variables.set("tls", origins.tls.to_string());
+        variables.set("variable", VARIABLE);
+        variables.set("placeholder", PLACEHOLDER);
+        variables.set("value", VALUE);
+        let split = PLACEHOLDER.len() / 2;
+        variables.set("placeholder_head", &PLACEHOLDER[..split]);
+        variables.set("placeholder_tail", &PLACEHOLDER[split..]);
+        for listener in ["listen_http", "listen_https", "listen_tunnel"] {
+            variables.set(listener, "127.0.0.1:0");
+        }
+        // Big-endian bytes, for SOCKS.
+        for (name, port) in [("plain_be", origins.plain), ("tls_be", origins.tls)] {
+            let [high, low] = port.to_be_bytes();
+            variables.set(name, format!("\\x{high:02x}\\x{low:02x}"));
+        }
+        Ok(Self { dir: dir.to_owned(), origins, variables, audited })
+    }
+
+    /// What `@{…}` stands for, to be changed before a profile is written.
+    pub fn variables(&mut self) -> &mut Variables {
+        &mut self.variables
+    }
+
+    /// The variables that the proxy needs in its environment.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        vec![
+            (VARIABLE.to_owned(), VALUE.to_owned()),
+            ("SSL_CERT_FILE".to_owned(), self.dir.join("roots.pem").display().to_string()),
+        ]
+    }
+
+    /// Plays `corpus` (those whose id or class contains `only`, when given).
+    ///
+    /// # Errors
+    /// A proxy that does not start.
+    pub fn play(&self, corpus: &Corpus, aim: Aim, profile: &str, only: Option<&str>) -> Result<Vec<Played>, AttackError> {
+        let wanted = |class: &str, attack: &Attack| only.is_none_or(|only| attack.id.contains(only) || class.contains(only));
+        let all: Vec<(&str, &Attack)> = corpus
+            .classes
+            .iter()
+            .flat_map(|class| class.attacks.iter().map(|attack| (class.title.as_str(), attack)))
+            .filter(|(class, attack)| wanted(class, attack))
+            .collect();
+        let mut verdicts = std::collections::HashMap::new();
+        match aim {
+            Aim::Running(mut target) => {
+                for (_, attack) in &all {
+                    let verdict = if attack.profile == profile {
+                        self.one(attack, &mut target)
+                    } else {
+                        Verdict::NotApplicable("another profile")
+                    };
+                    verdicts.insert(attack.id.clone(), verdict);
+                }
+            }
+            Aim::Program(program) => {
+                for profile in &corpus.profiles {
+                    let entries: Vec<_> = all.iter().filter(|(_, attack)| attack.profile == profile.name).collect();
+                    if entries.is_empty() {
+                        continue;
+                    }
+                    let start = || Target::start(&program, profile, &self.variables, &self.environment(), &self.dir);
+                    let mut target = start()?;
+                    for (_, attack) in entries {
+                        verdicts.insert(attack.id.clone(), self.one(attack, &mut target));
+                        if !target.alive() {
+                            verdicts.insert(attack.id.clone(), Verdict::Broken("the proxy died".to_owned()));
+                            target = start()?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(all
+            .into_iter()
+            .map(|(class, attack)| Played {
+                class: class.to_owned(),
+                attack: attack.clone(),
+                verdict: verdicts.remove(&attack.id).unwrap_or(Verdict::NotApplicable("not played")),
+            })
+            .collect())
+    }
+
+    fn one(&self, attack: &Attack, target: &mut Target) -> Verdict {
+        let needed = attack.steps.iter().filter_map(|step| match step {
+            Step::Open(listener) => Some(*listener),
+            _ => None,
+        });
+        for listener in needed {
+            if target.listener(listener).is_none() {
+                return Verdict::NotApplicable("a listener is not given");
+            }
+        }
+        let (seen_from, lines_from, written_from) = (self.origins.mark(), target.audited(), target.mark());
+        let mut clients = Vec::new();
+        let mut responses = Vec::new();
+        let played = self.steps(attack, target, &mut clients, &mut responses);
+        let mut received: Vec<u8> = clients.iter().flat_map(|client| client.received.clone()).collect();
+        drop(clients);
+        for response in responses {
+            received.extend(response.text);
+        }
+        let audit = self.audit(attack, target, lines_from);
+        let seen = self.origins.since(seen_from);
+        let written = target.written(written_from);
+        let verdict = played
+            .and_then(|()| judge(attack, &self.variables, &seen))
+            .and_then(|()| secret_free("the client received", &received))
+            .and_then(|()| secret_free("the proxy wrote", written.as_bytes()))
+            .and(audit);
+        match verdict {
+            Ok(()) => Verdict::Held,
+            Err(reason) => Verdict::Broken(reason),
+        }
+    }
+
+    fn steps(
+        &self,
+        attack: &Attack,
+        target: &Target,
+        clients: &mut Vec<Client>,
+        responses: &mut Vec<Response>,
+    ) -> Result<(), String> {
+        for step in &attack.steps {
+            if let Step::Open(listener) = step {
+                let to = target.listener(*listener).ok_or("no such listener")?;
+                clients.push(Client::connect(to)?);
+                continue;
+            }
+            let client = clients.last_mut().ok_or("a step before `open`")?;
+            self.step(step, client, responses)?;
+        }
+        Ok(())
+    }
+
+    fn step(&self, step: &Step, client: &mut Client, responses: &mut Vec<Response>) -> Result<(), String> {
+        let bytes = |text: &str| self.variables.bytes(text);
+        match step {
+            Step::Open(_) => {}
+            Step::Tls { name, h2 } => client.tls(name.as_deref(), *h2)?,
+            Step::Hello(name) => client.hello(&bytes(name)?),
+            Step::Send(text) => client.send(&bytes(text)?),
+            Step::Flood(count, text) => client.flood(*count, &bytes(text)?),
+            Step::Fin => client.fin(),
+            Step::Expect(wanted) => match client.read()? {
+                Read1::End => return Err(format!("closed instead of {}", list(wanted))),
+                Read1::Response(response) if wanted.contains(&response.status) => responses.push(response),
+                Read1::Response(response) => {
+                    return Err(format!("status {} instead of {}", response.status, list(wanted)));
+                }
+            },
+            Step::Refused => match client.read()? {
+                Read1::Response(response) if response.status < 400 => {
+                    return Err(format!("status {} instead of a refusal", response.status));
+                }
+                Read1::Response(response) => responses.push(response),
+                Read1::End => {}
+            },
+            Step::Any => {
+                if let Read1::Response(response) = client.read()? {
+                    responses.push(response);
+                }
+            }
+            Step::Closed => client.closed()?,
+            Step::Bytes(text) => client.exactly(&bytes(text)?)?,
+            Step::ClosedOr(text) => {
+                if !client.at_end()? {
+                    client.exactly(&bytes(text)?)?;
+                }
+            }
+            Step::Has(text) | Step::Lacks(text) => {
+                let found = match responses.last() {
+                    Some(last) => contains(&last.text, &bytes(text)?),
+                    None => false,
+                };
+                if found != matches!(step, Step::Has(_)) {
+                    let verb = if found { "has" } else { "lacks" };
+                    return Err(format!("the response {verb} {text:?}"));
+                }
+            }
+            Step::H2(fields) => {
+                let fields: Vec<_> = fields
+                    .iter()
+                    .map(|(name, value)| Ok((bytes(name)?, bytes(value)?)))
+                    .collect::<Result<_, String>>()?;
+                client.h2(&fields);
+            }
+            Step::H2Raw(text) => client.h2_raw(&bytes(text)?),
+            Step::H2Expect(wanted) => match client.h2_status()? {
+                Some(status) if wanted.contains(&status) => {}
+                Some(status) => return Err(format!("status {status} instead of {}", list(wanted))),
+                None => return Err(format!("reset instead of {}", list(wanted))),
+            },
+            Step::H2Refused => match client.h2_status()? {
+                Some(status) if status < 400 => return Err(format!("status {status} instead of a refusal")),
+                _ => {}
+            },
+            Step::H2Any => drop(client.h2_status()?),
+        }
+        Ok(())
+    }
+
+    /// Waits for the lines of this entry, then for the line of one more request, so that late lines are counted too.
+    fn audit(&self, attack: &Attack, target: &Target, before: usize) -> Result<(), String> {
+        if !target.is_watched() {
+            return Ok(());
+        }
+        let (Lines::Exactly(least) | Lines::AtLeast(least)) = attack.audit else {
+            self.barrier(target, attack);
+            return Ok(());
+        };
+        if self.audited {
+            target.await_audit(before + least);
+        }
+        self.barrier(target, attack);
+        // The barrier's own line does not count.
+        let lines = target.audited().saturating_sub(before + 1);
+        let held = match attack.audit {
+            Lines::Exactly(count) => lines == count,
+            Lines::AtLeast(count) => lines >= count,
+            Lines::Any => true,
+        };
+        if held || !self.audited { Ok(()) } else { Err(format!("{lines} audit lines instead of {least}")) }
+    }
+
+    fn barrier(&self, target: &Target, attack: &Attack) {
+        let Some(to) = target.listener(Listener::Http) else { return };
+        let path = format!("/barrier-{}", attack.id);
+        if let Ok(mut client) = Client::connect(to) {
+            let host = format!("allowed.test:{}", self.origins.plain);
+            client.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes());
+            let _ = client.read();
+        }
+        target.await_path(&path);
+    }
+}
+
+/// The names of the runs: origins by their order, and some that lead astray.
+fn table() -> Table {
+    let mut table = Table::default();
+    for (index, name) in ORIGINS.iter().enumerate() {
+        table.set(name, &[origin::address(index)]);
+    }
+    let at = |name: &str| origin::address(ORIGINS.iter().position(|&origin| origin == name).unwrap_or(0));
+    let ip = |text: &str| text.parse::<IpAddr>().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    table.set("any.wild.test", &[at("allowed.test")]);
+    table.set("wild.test", &[at("allowed.test")]);
+    for (name, address) in [
+        ("loop.test", "127.0.0.1"),
+        ("loop6.test", "::1"),
+        ("mapped.test", "::ffff:127.0.0.1"),
+        ("zero.test", "0.0.0.0"),
+        ("zero6.test", "::"),
+        ("metadata.test", "169.254.169.254"),
+        ("metadata6.test", "fd00:ec2::254"),
+        ("nat64.test", "64:ff9b::7f00:1"),
+        ("sixtofour.test", "2002:7f00:1::"),
+    ] {
+        table.set(name, &[ip(address)]);
+    }
+    table.alternate("rebind.test", &[&[at("allowed.test")], &[at(DENIED)]]);
+    table.set("both.test", &[at(DENIED), at("allowed.test")]);
+    table
+}
+
+fn judge(attack: &Attack, variables: &Variables, seen: &[Received]) -> Result<(), String> {
+    for received in seen {
+        if received.name == DENIED {
+            return Err("the origin of a host that is not allowed was reached".to_owned());
+        }
+    }
+    // Bytes of one origin in a row, so that a text split between reads is found.
+    let by_origin = |name: &str, tls: bool| -> Vec<u8> {
+        let these = seen.iter().filter(|received| received.name == name && received.tls == tls);
+        these.flat_map(|received| received.bytes.clone()).collect()
+    };
+    for name in ORIGINS {
+        for tls in [false, true] {
+            let bytes = by_origin(name, tls);
+            if !(tls && BOUND.contains(&name)) {
+                secret_free(&format!("{name}{} received", if tls { "" } else { " in cleartext" }), &bytes)?;
+            }
+            for text in &attack.never {
+                if contains(&bytes, &variables.bytes(text)?) {
+                    return Err(format!("{name} received {text:?}"));
+                }
+            }
+        }
+    }
+    let all: Vec<u8> = ORIGINS.iter().flat_map(|name| [by_origin(name, false), by_origin(name, true)]).flatten().collect();
+    for text in &attack.sees {
+        if !contains(&all, &variables.bytes(text)?) {
+            return Err(format!("no origin received {text:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn secret_free(place: &str, bytes: &[u8]) -> Result<(), String> {
+    let json = serde_json::to_string(VALUE).unwrap_or_default();
+    let json = json.trim_matches('"');
+    let percent = percent_encoding::utf8_percent_encode(VALUE, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let forms = [
+        ("the real value", VALUE.to_owned()),
+        ("the real value in base64", STANDARD_NO_PAD.encode(VALUE)),
+        ("the real value in base64url", URL_SAFE_NO_PAD.encode(VALUE)),
+        ("the real value, percent-encoded", percent),
+        ("the real value, JSON-escaped", json.to_owned()),
+        ("the real value, JSON-escaped", json.replace('/', "\\/")),
+    ];
+    match forms.iter().find(|(_, text)| contains(bytes, text.as_bytes())) {
+        Some((what, _)) => Err(format!("{place} {what}")),
+        None => Ok(()),
+    }
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    !needle.is_empty() && haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+fn list(statuses: &[u16]) -> String {
+    statuses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{STANDARD_NO_PAD, VALUE, secret_free};
+    use base64::Engine as _;
+
+    #[test]
+    fn a_value_is_found_in_every_spelling() {
+        assert!(secret_free("x", b"nothing").is_ok());
+        for text in [VALUE.to_owned(), STANDARD_NO_PAD.encode(VALUE), VALUE.replace('"', "\\\"").replace('/', "\\/")] {
+            assert!(secret_free("x", text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}
