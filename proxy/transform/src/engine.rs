@@ -1,9 +1,10 @@
 //! The search that swap and scrub share: many patterns, one pass, over texts that arrive in pieces.
 //!
 //! Two searches are united. One looks for the patterns as they are, leftmost, first in the list on a tie
-//! ([`plain`]). The other starts from the escapes of the text: an escape that stands for no byte of any pattern is
-//! passed over, and from the others the pattern is followed in both directions ([`escaped`]). A piece without
-//! escapes, by far the most common, costs the first search only, and comes out as the same buffer that went in.
+//! (`engine/plain.rs`). The other starts from the escapes of the text: an escape that stands for no byte of any
+//! pattern is passed over, and from the others the pattern is followed in both directions (`engine/escaped.rs`).
+//! A piece without escapes, by far the most common, costs the first search only, and comes out as the same
+//! buffer that went in.
 
 mod escaped;
 mod plain;

@@ -1,5 +1,5 @@
 //! The edits of a request and its response, and nothing else: placeholders become values on the way out
-//! ([`swap`], [`inject`]), values become placeholders on the way back ([`scrub`]). Pure: no sockets, no clock, no
+//! ([`swap`], [`Inject`]), values become placeholders on the way back ([`scrub`]). Pure: no sockets, no clock, no
 //! fetching of secrets; bodies are wrappers around [`http_body::Body`]. Which entries apply to a request is the
 //! caller's decision.
 //!
