@@ -1,7 +1,7 @@
 //! The DNS server of a sandbox: every name is the proxy, except for static records and for names that are passed
 //! through.
 //!
-//! Read first: [`DnsServer::answer`], pure apart from the lookup of a passed-through name; [`serve`] puts it behind
+//! Read first: [`DnsServer::answer`], pure apart from the lookup of a passed-through name; [`DnsServer::serve`] puts it behind
 //! UDP and TCP.
 
 use std::net::{IpAddr, Ipv4Addr};

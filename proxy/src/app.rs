@@ -1,0 +1,349 @@
+//! The running program: what all connections share, how it starts, reloads and stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use centaur_net::chain::Chain;
+use centaur_net::dial::Dialer;
+use centaur_net::guard::DialGuard;
+use centaur_net::resolve::Resolver;
+use rustls::ServerConfig;
+use rustls_pki_types::CertificateDer;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::audit::Audit;
+use crate::auth::ClientAuth;
+use crate::ca::{Authority, CaError};
+use crate::config::{Config, Timeouts, TlsMode};
+use crate::leaf::Leaves;
+use crate::limits::Limiter;
+use crate::listen::{self, BindError, Listeners, Sockets};
+use crate::log::JSON_MARK;
+use crate::metrics::Metrics;
+use crate::pipeline::{BuildError, Pipeline};
+use crate::server_tls;
+use crate::sink::Sink;
+use crate::sources::SourcePool;
+use crate::upstream::{ClientTls, Upstream, UpstreamLimits};
+
+/// What all connections share.
+pub struct App {
+    /// Replaced on reload.
+    pub pipeline: ArcSwap<Pipeline>,
+    /// Replaced on reload.
+    pub auth: ArcSwap<ClientAuth>,
+    /// Audit lines.
+    pub audit: Audit,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// The other leg.
+    pub upstream: Arc<Upstream>,
+    /// Minted certificates; `None` in sni-only mode.
+    pub leaves: Option<Leaves>,
+    /// Ends a handshake with an alert.
+    pub no_certificate: Arc<ServerConfig>,
+    /// Limits and their counters.
+    pub limits: Limiter,
+    /// Time limits.
+    pub timeouts: Timeouts,
+    /// Terminate TLS or relay it.
+    pub mode: TlsMode,
+    /// Tells every task when to finish.
+    pub drain: watch::Receiver<Phase>,
+    sources: Arc<SourcePool>,
+}
+
+/// Where the process is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Serving.
+    Running,
+    /// Finishing what is under way.
+    Draining,
+    /// Cutting what is left.
+    Stopping,
+}
+
+/// How to run, beside the configuration.
+pub struct Options {
+    /// Where audit lines go.
+    pub audit: Sink,
+    /// Listeners opened by the caller; what is missing is bound from the configuration.
+    pub sockets: Sockets,
+    /// Trust roots for origins beside the system's.
+    pub extra_roots: Vec<CertificateDer<'static>>,
+    /// Serve health and metrics.
+    pub metrics: bool,
+    /// Reads the configuration again; without it there is no reload.
+    pub reload: Option<Reload>,
+    /// The sections of the running configuration by name, to tell what a reload cannot change.
+    pub sources: SourcePool,
+}
+
+/// Reads the configuration again.
+pub type Reload = Box<dyn Fn() -> Result<Config, String> + Send + Sync>;
+
+/// A started proxy.
+pub struct Running {
+    app: Arc<App>,
+    addrs: listen::Addresses,
+    phase: watch::Sender<Phase>,
+    tasks: JoinSet<Result<(), String>>,
+    reloader: Arc<Reloader>,
+}
+
+/// Why nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// `building transform pipeline`
+    #[error("building transform pipeline: {0}")]
+    Pipeline(#[from] BuildError),
+    /// `initializing cert cache`
+    #[error("initializing cert cache: {0}")]
+    CertCache(#[from] CaError),
+    /// Client authentication.
+    #[error("{0}")]
+    ClientAuth(String),
+    /// A setting that the configuration's own checks let pass.
+    #[error("{0}")]
+    Setting(String),
+    /// A listener.
+    #[error("{0}")]
+    Bind(#[from] BindError),
+}
+
+impl StartError {
+    /// The message under which the reference logs it, and the error beside it.
+    pub fn log_parts(&self) -> (&'static str, String) {
+        match self {
+            Self::Pipeline(error) => ("building transform pipeline", error.to_string()),
+            Self::CertCache(error) => ("initializing cert cache", error.to_string()),
+            Self::ClientAuth(error) | Self::Setting(error) => ("invalid configuration", error.clone()),
+            Self::Bind(error) => ("fatal error", error.to_string()),
+        }
+    }
+}
+
+/// How often idle upstream connections are looked at.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// How long tasks may take to write their last audit lines after the drain.
+const LAST_LINES: Duration = Duration::from_millis(500);
+
+/// Starts everything, or nothing. Must run inside a tokio runtime.
+pub fn start(mut config: Config, options: Options) -> Result<Running, StartError> {
+    let metrics = Metrics::new();
+    let sources = Arc::new(options.sources);
+    let transforms = std::mem::take(&mut config.transforms);
+    let pipeline = Pipeline::build(transforms, &sources)?;
+    warn_if_open(&pipeline, &metrics);
+    let auth = ClientAuth::load(config.proxy.client_auth.as_ref()).map_err(StartError::ClientAuth)?;
+    let leaves = leaves(&config)?;
+    let resolver = Resolver::new(config.dns.upstream_resolver.as_deref())
+        .map_err(|e| StartError::Setting(format!("dns.upstream_resolver: {e}")))?;
+    let resolver = Arc::new(resolver);
+    if let Some(addr) = &config.dns.upstream_resolver {
+        tracing::info!(addr = %addr, "using upstream resolver");
+    }
+    let guard = DialGuard::parse(&config.proxy.upstream_deny_cidrs)
+        .map_err(|e| StartError::Setting(format!("proxy.upstream_deny_cidrs: {e}")))?;
+    if !config.proxy.upstream_deny_cidrs.is_empty() {
+        let list = serde_json::json!(config.proxy.upstream_deny_cidrs);
+        tracing::info!(cidrs = %format!("{JSON_MARK}{list}"), "upstream deny list active");
+    }
+    let dns = crate::dns::server(&config.dns, &resolver);
+    let listeners = Listeners::bind(&config, options.sockets, options.metrics, dns.is_some())?;
+    let dialer = Dialer::new(Arc::new(guard), resolver, config.proxy.timeouts.dial);
+    let upstream = Upstream::new(dialer, chain(&config)?, ClientTls::new(options.extra_roots), limits(&config));
+    let (phase, drain) = watch::channel(Phase::Running);
+    let app = Arc::new(App {
+        pipeline: ArcSwap::from_pointee(pipeline),
+        auth: ArcSwap::from_pointee(auth),
+        audit: Audit::new(options.audit, metrics.clone()),
+        metrics,
+        upstream,
+        leaves,
+        no_certificate: server_tls::without_certificate(),
+        limits: Limiter::new(config.proxy.limits.clone()),
+        timeouts: config.proxy.timeouts.clone(),
+        mode: config.tls.mode,
+        drain,
+        sources,
+    });
+    let reloader = Arc::new(Reloader { app: app.clone(), read: options.reload, fixed: fixed_parts(&config) });
+    let addrs = listeners.addresses();
+    listeners.log_start(&config);
+    let names = app.pipeline.load().names();
+    if !names.is_empty() {
+        tracing::info!(transforms = %names, "transform pipeline");
+    }
+    let mut tasks = JoinSet::new();
+    listeners.serve(&app, dns, &reloader, &mut tasks);
+    tasks.spawn(sweep(app.clone()));
+    Ok(Running { app, addrs, phase, tasks, reloader })
+}
+
+fn warn_if_open(pipeline: &Pipeline, metrics: &Metrics) {
+    metrics.set_allow_all(!pipeline.has_allowlist());
+    if !pipeline.has_allowlist() {
+        tracing::warn!("no allowlist is configured: every host is allowed; add a transform named allowlist to restrict it");
+    }
+}
+
+fn leaves(config: &Config) -> Result<Option<Leaves>, StartError> {
+    let (Some(cert), Some(key)) = (&config.tls.ca_cert, &config.tls.ca_key) else { return Ok(None) };
+    if config.tls.mode == TlsMode::SniOnly {
+        tracing::warn!("tls.ca_cert and tls.ca_key are ignored when tls.mode=sni-only");
+        return Ok(None);
+    }
+    let authority = Authority::load(cert, key)?;
+    let client_ca = config.proxy.client_auth.as_ref().and_then(|auth| auth.client_ca.as_deref());
+    let base = server_tls::base(client_ca).map_err(StartError::ClientAuth)?;
+    Ok(Some(Leaves::new(authority, base, config.tls.cert_cache_size, config.tls.leaf_cert_expiry_hours)))
+}
+
+fn chain(config: &Config) -> Result<Chain, StartError> {
+    let proxy = &config.proxy.upstream_proxy;
+    Chain::parse(&proxy.http_proxy, &proxy.https_proxy, &proxy.no_proxy)
+        .map_err(|e| StartError::Setting(format!("proxy.upstream_proxy: {e}")))
+}
+
+fn limits(config: &Config) -> UpstreamLimits {
+    let timeouts = &config.proxy.timeouts;
+    UpstreamLimits {
+        response_header: config.proxy.upstream_response_header_timeout,
+        tls_handshake: timeouts.tls_handshake,
+        stalled_body: timeouts.stalled_body,
+        idle_stream: timeouts.idle_tunnel,
+    }
+}
+
+async fn sweep(app: Arc<App>) -> Result<(), String> {
+    let mut drain = app.drain.clone();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP_EVERY) => app.upstream.sweep(),
+            _ = drain.wait_for(|phase| *phase != Phase::Running) => return Ok(()),
+        }
+    }
+}
+
+/// What a reload cannot change, as comparable text per section. Never logged.
+fn fixed_parts(config: &Config) -> Vec<(&'static str, String)> {
+    vec![
+        ("dns", format!("{:?}", config.dns)),
+        ("proxy", format!("{:?}", config.proxy)),
+        ("tls", format!("{:?}", config.tls)),
+        ("metrics", config.metrics_listen.clone()),
+        ("management", format!("{:?}", config.management)),
+        ("log", config.log_level.to_string()),
+    ]
+}
+
+/// Applies a new configuration to a running proxy: all of it that can change, or nothing.
+pub struct Reloader {
+    app: Arc<App>,
+    read: Option<Reload>,
+    fixed: Vec<(&'static str, String)>,
+}
+
+/// Why a reload changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// There is no file to read again.
+    #[error("there is no configuration file to re-read")]
+    NoFile,
+    /// The new configuration is not valid.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl Reloader {
+    /// Reads, checks, builds, then swaps. Requests under way keep what they started with.
+    pub fn reload(&self) -> Result<(), ReloadError> {
+        let outcome = self.apply();
+        self.app.metrics.reloaded(outcome.is_ok());
+        match &outcome {
+            Ok(()) => tracing::info!("management reload succeeded"),
+            Err(error) => tracing::warn!(error = %error, "management reload rejected invalid config"),
+        }
+        outcome
+    }
+
+    fn apply(&self) -> Result<(), ReloadError> {
+        let read = self.read.as_ref().ok_or(ReloadError::NoFile)?;
+        let mut config = read().map_err(ReloadError::Invalid)?;
+        let transforms = std::mem::take(&mut config.transforms);
+        let pipeline = Pipeline::build(transforms, &self.app.sources)
+            .map_err(|error| ReloadError::Invalid(error.to_string()))?;
+        let auth = ClientAuth::load(config.proxy.client_auth.as_ref()).map_err(ReloadError::Invalid)?;
+        let changed: Vec<_> = fixed_parts(&config)
+            .into_iter()
+            .zip(&self.fixed)
+            .filter(|(new, old)| new.1 != old.1)
+            .map(|(new, _)| new.0)
+            .collect();
+        if !changed.is_empty() {
+            tracing::warn!(sections = %changed.join(", "), "changes in these sections take effect at the next start");
+        }
+        warn_if_open(&pipeline, &self.app.metrics);
+        let names = pipeline.names();
+        self.app.pipeline.store(Arc::new(pipeline));
+        self.app.auth.store(Arc::new(auth));
+        tracing::info!(transforms = %names, postgres_listener = false, "pipeline reloaded via management API");
+        Ok(())
+    }
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn addrs(&self) -> &listen::Addresses {
+        &self.addrs
+    }
+
+    /// What its connections share.
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Reloads on demand.
+    pub fn reloader(&self) -> Arc<Reloader> {
+        self.reloader.clone()
+    }
+
+    /// Waits until a listener dies; returns what happened.
+    pub async fn failed(&mut self) -> String {
+        while let Some(ended) = self.tasks.join_next().await {
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return error,
+                Err(panic) => return format!("a background task ended: {panic}"),
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Finishes what is under way, within the configured limit; then cuts the rest. Returns false when requests
+    /// had to be cut.
+    pub async fn shutdown(mut self) -> bool {
+        let _ = self.phase.send(Phase::Draining);
+        let deadline = tokio::time::Instant::now() + self.app.timeouts.shutdown;
+        let mut clean = true;
+        while self.app.metrics.requests_in_flight() > 0 {
+            if tokio::time::Instant::now() >= deadline {
+                clean = false;
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let _ = self.phase.send(Phase::Stopping);
+        let last = tokio::time::Instant::now() + LAST_LINES;
+        while self.app.metrics.open_connections() > 0 && tokio::time::Instant::now() < last {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.tasks.abort_all();
+        clean
+    }
+}
+

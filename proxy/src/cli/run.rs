@@ -1,0 +1,138 @@
+//! Running the proxy: load, build, serve, reload on SIGHUP, stop on SIGINT and SIGTERM.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::flags::Flags;
+use crate::app::{self, Options, Running};
+use crate::config::{Config, ConfigErrors, Loaded};
+use crate::listen::Sockets;
+use crate::sink::Sink;
+use crate::sources::SourcePool;
+
+/// A second signal while shutting down.
+const INTERRUPTED: u8 = 130;
+
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+pub(super) fn main(flags: &Flags) -> ExitCode {
+    let path = Some(flags.text("config")).filter(|p| !p.is_empty()).map(PathBuf::from);
+    let managed = !flags.text("token").is_empty() || env("IRON_PROXY_TOKEN").is_some_and(|t| !t.is_empty());
+    if managed {
+        return super::fail("managed mode (-token, IRON_PROXY_TOKEN) is not available in this build");
+    }
+    let loaded = match Config::load(path.as_deref(), &env) {
+        Ok(loaded) => loaded,
+        Err(errors) if errors.is_build() => return refuse_pipeline(&errors),
+        Err(errors) => return super::fail(&errors.to_string()),
+    };
+    if loaded.config.management.is_some() && path.is_none() {
+        return super::fail(
+            "management.listen requires --config in standalone mode; /v1/reload has no file to re-read",
+        );
+    }
+    let sink = Sink::stderr();
+    crate::log::init(loaded.config.log_level, sink.clone());
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
+        .thread_stack_size(512 * 1024)
+        .enable_all()
+        .build();
+    let code = match runtime {
+        Ok(runtime) => runtime.block_on(serve(loaded, path, sink.clone())),
+        Err(error) => {
+            tracing::error!(error = %error, "starting the runtime");
+            super::FAILURE
+        }
+    };
+    sink.flush();
+    ExitCode::from(code)
+}
+
+/// One per processor, but not more than traffic of one sandbox can use: each costs memory.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).min(4)
+}
+
+fn refuse_pipeline(errors: &ConfigErrors) -> ExitCode {
+    let sink = Sink::stderr();
+    crate::log::init(tracing::Level::INFO, sink.clone());
+    tracing::error!(error = %errors.headline(), "building transform pipeline");
+    for line in errors.lines().iter().skip(1) {
+        tracing::error!(error = %line, "invalid configuration");
+    }
+    sink.flush();
+    ExitCode::from(super::FAILURE)
+}
+
+async fn serve(loaded: Loaded, path: Option<PathBuf>, sink: Sink) -> u8 {
+    let (Ok(interrupt), Ok(terminate), Ok(hangup)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
+        tracing::error!("signals cannot be handled");
+        return super::FAILURE;
+    };
+    let reread = path.map(|path| -> app::Reload {
+        Box::new(move || {
+            Config::reload(Some(&path), &env).map(|loaded| loaded.config).map_err(|errors| errors.headline())
+        })
+    });
+    let options = Options {
+        audit: sink,
+        sockets: Sockets::default(),
+        extra_roots: Vec::new(),
+        metrics: true,
+        reload: reread,
+        sources: SourcePool::default(),
+    };
+    match app::start(loaded.config, options) {
+        Ok(running) => until_signal(running, interrupt, terminate, hangup).await,
+        Err(error) => {
+            let (message, error) = error.log_parts();
+            tracing::error!(error = %error, "{message}");
+            super::FAILURE
+        }
+    }
+}
+
+async fn until_signal(mut running: Running, mut interrupt: Signal, mut terminate: Signal, mut hangup: Signal) -> u8 {
+    let reloader = running.reloader();
+    let code = loop {
+        tokio::select! {
+            error = running.failed() => {
+                tracing::error!(error = %error, "fatal error");
+                break super::FAILURE;
+            }
+            _ = interrupt.recv() => {
+                tracing::info!(signal = "interrupt", "received signal, shutting down");
+                break 0;
+            }
+            _ = terminate.recv() => {
+                tracing::info!(signal = "terminated", "received signal, shutting down");
+                break 0;
+            }
+            _ = hangup.recv() => {
+                let reloader = reloader.clone();
+                let _ = tokio::task::spawn_blocking(move || reloader.reload()).await;
+            }
+        }
+    };
+    tokio::select! {
+        clean = running.shutdown() => {
+            if !clean {
+                tracing::error!(error = "requests were still under way at the deadline", "proxy shutdown error");
+            }
+            tracing::info!("iron-proxy stopped");
+            code
+        }
+        _ = interrupt.recv() => INTERRUPTED,
+        _ = terminate.recv() => INTERRUPTED,
+    }
+}

@@ -1,0 +1,319 @@
+//! One client connection: cleartext or TLS, HTTP/1 or HTTP/2, until it ends or becomes something else.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use centaur_policies::pattern::Scheme;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
+
+use crate::app::{App, Phase};
+use crate::audit::{Mode, Record, TunnelInfo};
+use crate::body::ResponseBody;
+use crate::exchange::{self, ClientGate};
+use crate::gate::{CLOCK_STEP, Gate, HeadLimits, Overdue};
+use crate::stream::{ClientStream, Rewind};
+use crate::target;
+use crate::tunnel;
+use crate::websocket;
+
+/// What all requests of a connection share.
+pub struct Conn {
+    /// The process.
+    pub app: Arc<App>,
+    /// The peer.
+    pub client: SocketAddr,
+    /// What the connection says about its destination.
+    pub path: target::Path,
+    /// The SNI as it stands in audit lines.
+    pub sni: String,
+    /// The tunnel around it.
+    pub tunnel: Option<Arc<TunnelInfo>>,
+    /// The client has shown who it is.
+    pub trusted: bool,
+    switch: Mutex<Option<Switch>>,
+}
+
+/// What a connection becomes when hyper is done with it.
+pub enum Switch {
+    /// A WebSocket.
+    WebSocket(Box<websocket::Relay>),
+    /// A tunnel.
+    Tunnel(Box<tunnel::Opened>),
+}
+
+/// HTTP/2 streams of one client at a time.
+const MAX_STREAMS: u32 = 256;
+/// HTTP/2 flow-control windows, in bytes.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+/// The start of HTTP/2 in clear (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How long and how much is read after the last answer, so that a reset does not destroy it.
+const LINGER: Duration = Duration::from_millis(500);
+const LINGER_BYTES: usize = 256 * 1024;
+
+impl Conn {
+    /// A connection as it was accepted.
+    pub fn new(app: Arc<App>, client: SocketAddr, path: target::Path, trusted: bool) -> Self {
+        Self { app, client, path, sni: String::new(), tunnel: None, trusted, switch: Mutex::default() }
+    }
+
+    /// Whether `CONNECT` opens a tunnel on this connection.
+    pub fn opens_tunnels(&self) -> bool {
+        self.path.proxy_requests && self.tunnel.is_none()
+    }
+
+    /// Says what the connection becomes after the answer under way.
+    pub fn switch(&self, to: Switch) {
+        *self.switch.lock().unwrap_or_else(PoisonError::into_inner) = Some(to);
+    }
+
+    fn take_switch(&self) -> Option<Switch> {
+        self.switch.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// A record with what the connection knows.
+    pub fn record(&self) -> Record {
+        let mut record = self.app.audit.open(self.client, Mode::Mitm);
+        record.sni.clone_from(&self.sni);
+        record.tunnel.clone_from(&self.tunnel);
+        record
+    }
+
+    fn head_limits(&self) -> HeadLimits {
+        let limits = self.app.limits.limits();
+        HeadLimits { request: limits.max_request_head_bytes, connect: limits.max_connect_head_bytes }
+    }
+}
+
+/// Serves cleartext: HTTP/1, or HTTP/2 by its preface.
+pub async fn serve_clear(conn: Conn, mut tcp: Rewind<tokio::net::TcpStream>) {
+    let limit = conn.app.timeouts.request_head;
+    let is_h2 = match tokio::time::timeout(limit, starts_with_preface(&mut tcp)).await {
+        Ok(Ok(is_h2)) => is_h2,
+        // Nothing was asked, so there is nothing to answer or to record.
+        Ok(Err(_)) | Err(_) => return,
+    };
+    let stream = ClientStream::Tcp(tcp);
+    if is_h2 { serve_h2(Arc::new(conn), stream).await } else { Box::pin(serve_h1(Arc::new(conn), stream)).await }
+}
+
+async fn starts_with_preface(tcp: &mut Rewind<tokio::net::TcpStream>) -> std::io::Result<bool> {
+    let mut want = 1;
+    loop {
+        let seen = tcp.peek(want).await?;
+        if seen.is_empty() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if seen.len() >= PREFACE.len() {
+            return Ok(seen.starts_with(PREFACE));
+        }
+        if !PREFACE.starts_with(seen) || seen.len() < want {
+            return Ok(false);
+        }
+        want = seen.len() + 1;
+    }
+}
+
+/// Serves HTTP/1 until the connection ends, then does what it became.
+pub async fn serve_h1(conn: Arc<Conn>, stream: ClientStream) {
+    let gate = Gate::new(stream, conn.head_limits());
+    let served = {
+        let service = service_fn(|request: Request<Incoming>| {
+            let (conn, gate) = (&conn, &gate);
+            gate.begin();
+            // One allocation, where hyper would otherwise need the whole connection pinned.
+            Box::pin(async move { Ok::<_, Infallible>(exchange::serve(conn, request, Some(gate)).await) })
+        });
+        let mut http = http1::Builder::new()
+            .half_close(true)
+            .preserve_header_case(true)
+            .title_case_headers(true)
+            .auto_date_header(false)
+            .header_read_timeout(None)
+            .max_buf_size(conn.app.limits.limits().max_request_head_bytes.max(16 * 1024))
+            .max_headers(1024)
+            .serve_connection(TokioIo::new(gate.clone()), service);
+        drive_h1(&conn, &gate, &mut http).await
+    };
+    match conn.take_switch() {
+        Some(Switch::WebSocket(relay)) => {
+            if let Some((stream, ahead)) = gate.take_stream() {
+                relay.run(stream.rewound(ahead)).await;
+            }
+            return;
+        }
+        Some(Switch::Tunnel(opened)) => {
+            if let Some((stream, ahead)) = gate.take_stream() {
+                tunnel::serve(*opened, stream.rewound(ahead)).await;
+            }
+            return;
+        }
+        None => {}
+    }
+    end_h1(&conn, &gate, served).await;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Served {
+    Ended,
+    Overdue(Overdue),
+    Failed,
+}
+
+/// Polls the connection, the clock of its time limits, and the drain.
+async fn drive_h1<S>(
+    conn: &Conn,
+    gate: &ClientGate,
+    http: &mut http1::Connection<TokioIo<ClientGate>, S>,
+) -> Served
+where
+    S: hyper::service::HttpService<Incoming, ResBody = ResponseBody> + Unpin,
+    S::Future: Unpin,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let timeouts = &conn.app.timeouts;
+    let mut clock = pin!(tokio::time::sleep_until(deadline(gate, timeouts).0));
+    let mut drain = conn.app.drain.clone();
+    let mut draining = pin!(async move { drain.wait_for(|phase| *phase != Phase::Running).await.is_ok() });
+    let mut drained = false;
+    poll_fn(|cx| {
+        if !drained && draining.as_mut().poll(cx).is_ready() {
+            drained = true;
+            Pin::new(&mut *http).graceful_shutdown();
+            gate.end();
+        }
+        if let Poll::Ready(result) = http.poll_without_shutdown(cx) {
+            return Poll::Ready(if result.is_ok() { Served::Ended } else { Served::Failed });
+        }
+        while clock.as_mut().poll(cx).is_ready() {
+            let (at, overdue) = deadline(gate, timeouts);
+            if at <= Instant::now() {
+                return Poll::Ready(Served::Overdue(overdue));
+            }
+            clock.as_mut().reset(at.max(Instant::now() + CLOCK_STEP));
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn deadline(gate: &ClientGate, timeouts: &crate::config::Timeouts) -> (Instant, Overdue) {
+    let (at, overdue) = gate.deadline(timeouts);
+    (Instant::from_std(at), overdue)
+}
+
+/// The last words of a connection: the answer to what could not be served, and a close that lets it be read.
+async fn end_h1(conn: &Conn, gate: &ClientGate, served: Served) {
+    let fault = gate.take_fault();
+    let inside_head = gate.ended_inside_head() || served == Served::Overdue(Overdue::Head) && gate.head_begun();
+    let Some((mut stream, _)) = gate.take_stream() else { return };
+    if let Some(fault) = fault {
+        let mut record = conn.record();
+        record.host = fault.host;
+        record.method = fault.method;
+        record.path = fault.path;
+        record.protocol = "http/1.1";
+        record.action = crate::audit::Action::Reject;
+        record.status = fault.status.as_u16();
+        record.reason = Some(fault.code);
+        record.close();
+        let answer = format!(
+            "HTTP/1.1 {}\r\nContent-Type: text/plain; charset=utf-8\r\nX-Iron-Reason: {}\r\nConnection: close\r\n\r\n{}",
+            fault.status_line, fault.code, fault.body
+        );
+        last_words(&mut stream, answer.as_bytes()).await;
+        return;
+    }
+    if inside_head {
+        let late = served == Served::Overdue(Overdue::Head);
+        let mut record = conn.record();
+        record.protocol = "http/1.1";
+        record.action = crate::audit::Action::Reject;
+        record.status = if late { 408 } else { 400 };
+        record.reason = Some(if late { "request-head-timeout" } else { "request-head-incomplete" });
+        record.close();
+        if late {
+            let answer: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\nX-Iron-Reason: request-head-timeout\r\nConnection: close\r\n\r\nrequest-head-timeout: the request head did not arrive whole within proxy.timeouts.request_head\n";
+            last_words(&mut stream, answer).await;
+        }
+        return;
+    }
+    if served == Served::Failed {
+        // Whatever hyper could not write has been noted by the exchange it belonged to.
+        return;
+    }
+    last_words(&mut stream, b"").await;
+}
+
+/// Writes, closes the sending side, and reads on for a moment: closing with unread bytes would reset the
+/// connection and take the answer with it.
+pub async fn last_words(stream: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin), answer: &[u8]) {
+    let farewell = async {
+        if !answer.is_empty() {
+            stream.write_all(answer).await?;
+        }
+        stream.shutdown().await?;
+        let mut left = LINGER_BYTES;
+        let mut scrap = [0; 4096];
+        while left > 0 {
+            match stream.read(&mut scrap).await? {
+                0 => break,
+                read => left = left.saturating_sub(read),
+            }
+        }
+        Ok::<(), std::io::Error>(())
+    };
+    let _ = tokio::time::timeout(LINGER, farewell).await;
+}
+
+/// Serves HTTP/2 until the connection ends.
+pub async fn serve_h2(conn: Arc<Conn>, stream: ClientStream) {
+    let service = {
+        let conn = conn.clone();
+        service_fn(move |request: Request<Incoming>| {
+            let conn = conn.clone();
+            async move { Ok::<_, Infallible>(exchange::serve(&conn, request, None).await) }
+        })
+    };
+    let timeouts = conn.app.timeouts.clone();
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(u32::try_from(conn.app.limits.limits().max_request_head_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(timeouts.idle_keep_alive)
+        .keep_alive_timeout(timeouts.request_head)
+        .auto_date_header(false)
+        .enable_connect_protocol();
+    let mut http = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut drain = conn.app.drain.clone();
+    let draining = async move { drain.wait_for(|phase| *phase != Phase::Running).await.is_ok() };
+    tokio::select! {
+        _ = http.as_mut() => return,
+        _ = draining => http.as_mut().graceful_shutdown(),
+    }
+    let _ = http.await;
+}
+
+/// Serves TLS that has been terminated, by what was negotiated.
+pub async fn serve_terminated(conn: Conn, tls: tokio_rustls::server::TlsStream<Rewind<tokio::net::TcpStream>>) {
+    let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+    let stream = ClientStream::Tls(Box::new(Rewind::new(Bytes::new(), tls)));
+    debug_assert_eq!(conn.path.scheme, Scheme::Https);
+    if h2 { serve_h2(Arc::new(conn), stream).await } else { Box::pin(serve_h1(Arc::new(conn), stream)).await }
+}

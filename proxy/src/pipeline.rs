@@ -1,0 +1,345 @@
+//! The configured transforms, compiled, and the decision they come to.
+//!
+//! [`Pipeline::request`] is the only maker of a [`Permit`], and the upstream leg asks for one, so nothing is
+//! forwarded without a decision. What depends on the host alone (which rules and which secrets can apply) is
+//! worked out once per host and kept.
+
+mod annotations;
+mod capture;
+mod plan;
+mod scrub;
+mod secrets;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use centaur_policies::host::CanonicalHost;
+use centaur_policies::path::decode_path;
+use centaur_policies::pattern::Scheme;
+use centaur_policies::rule::{Rule, RuleSet, Target};
+use centaur_policies::spec::{
+    AllowlistSpec, AnnotateGroup, BodyCaptureSpec, HeaderAllowlistSpec, TransformSpec,
+};
+use centaur_transform::{ScrubSet, headers};
+use http::HeaderName;
+use http::request::Parts;
+
+use crate::audit::{Action, Record, Trace};
+use crate::body::ClientBody;
+use crate::refusal::Refusal;
+use crate::sources::SourcePool;
+use crate::target::RequestTarget;
+use crate::upstream::Destination;
+use annotations::Annotations;
+use plan::{HostPlan, Plans};
+use scrub::Scrub;
+pub use secrets::LateSwap;
+use secrets::SecretsStage;
+
+/// All transforms of one configuration. Replaced whole on reload; a request keeps the one it started with.
+pub struct Pipeline {
+    stages: Vec<Stage>,
+    plans: Plans,
+    has_allowlist: bool,
+}
+
+struct Stage {
+    name: Arc<str>,
+    kind: Kind,
+}
+
+enum Kind {
+    Allowlist(AllowlistSpec),
+    Annotate(Vec<AnnotateGroup>),
+    HeaderAllowlist(HeaderAllowlistSpec),
+    BodyCapture(BodyCaptureSpec),
+    Secrets(SecretsStage),
+}
+
+/// Leave to forward one request, made by the pipeline alone.
+#[derive(Debug)]
+pub struct Permit {
+    destination: Destination,
+    scrub: Option<ScrubSet>,
+    credential: Option<String>,
+}
+
+impl Permit {
+    /// Where the request may go.
+    pub fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
+    /// What must not come back.
+    pub fn scrub(&self) -> Option<&ScrubSet> {
+        self.scrub.as_ref()
+    }
+
+    /// Name of the first secret that was placed.
+    pub fn credential(&self) -> Option<&str> {
+        self.credential.as_deref()
+    }
+}
+
+/// One request on its way through.
+pub struct Passage<'r> {
+    /// Where it goes.
+    pub target: &'r RequestTarget,
+    /// Head; edited in place.
+    pub parts: &'r mut Parts,
+    /// Body; may be wrapped.
+    pub body: &'r mut ClientBody,
+    /// Receives traces and annotations.
+    pub record: &'r mut Record,
+    /// It asks for a WebSocket.
+    pub websocket: bool,
+    /// The client waits for `100 Continue` before it sends its body.
+    pub expects_continue: bool,
+    /// Headers to send under a spelling that the configuration gives.
+    pub spellings: Vec<(HeaderName, String)>,
+}
+
+impl Passage<'_> {
+    fn spellings(&mut self, more: &[(HeaderName, String)]) {
+        self.spellings.extend_from_slice(more);
+    }
+}
+
+/// What the stages found out on the way.
+#[derive(Default)]
+struct Findings {
+    scrub: Scrub,
+    credential: Option<String>,
+    loopback_only: bool,
+}
+
+/// Why a pipeline cannot be built; the texts are those of the reference where it has any.
+#[derive(Debug, thiserror::Error)]
+#[error("initializing transform {name:?}: {problem}")]
+pub struct BuildError {
+    name: String,
+    problem: String,
+}
+
+impl Pipeline {
+    /// Compiles the transforms. Nothing is fetched.
+    pub fn build(specs: Vec<(String, TransformSpec)>, sources: &SourcePool) -> Result<Self, BuildError> {
+        let has_allowlist = specs.iter().any(|(_, spec)| matches!(spec, TransformSpec::Allowlist(_)));
+        let stage = |(name, spec): (String, TransformSpec)| {
+            let kind = match spec {
+                TransformSpec::Allowlist(spec) => Kind::Allowlist(spec),
+                TransformSpec::Annotate(groups) => Kind::Annotate(groups),
+                TransformSpec::HeaderAllowlist(spec) => Kind::HeaderAllowlist(spec),
+                TransformSpec::BodyCapture(spec) => Kind::BodyCapture(spec),
+                TransformSpec::Secrets(specs) => match SecretsStage::build(specs, sources) {
+                    Ok(stage) => Kind::Secrets(stage),
+                    Err(problem) => return Err(BuildError { name, problem }),
+                },
+            };
+            Ok(Stage { name: name.into(), kind })
+        };
+        let stages = specs.into_iter().map(stage).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { stages, plans: Plans::default(), has_allowlist })
+    }
+
+    /// Whether anything is refused at all.
+    pub fn has_allowlist(&self) -> bool {
+        self.has_allowlist
+    }
+
+    /// Names in order, as the start line shows them.
+    pub fn names(&self) -> String {
+        self.stages.iter().map(|s| &*s.name).collect::<Vec<_>>().join(" \u{2192} ")
+    }
+
+    /// Names of the secrets and where their values come from, for `explain` and the read-ahead at start.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretsStage> {
+        self.stages.iter().filter_map(|stage| match &stage.kind {
+            Kind::Secrets(secrets) => Some(secrets),
+            _ => None,
+        })
+    }
+
+    /// Decides one request and edits it. On a refusal the request must not be sent.
+    pub async fn request(&self, passage: &mut Passage<'_>) -> Result<Permit, Refusal> {
+        let plan = self.plans.of(&passage.target.host, self);
+        let mut path = decode_path(passage.parts.uri.path()).map(std::borrow::Cow::into_owned).unwrap_or_default();
+        let mut findings = Findings::default();
+        for (at, stage) in self.stages.iter().enumerate() {
+            let started = Instant::now();
+            let mut notes = Annotations::default();
+            let outcome = stage.request(at, &plan, passage, &path, &mut notes, &mut findings).await;
+            let action = match &outcome {
+                Ok(_) => Action::Allow,
+                Err(refusal) if refusal.is_error() => Action::Error,
+                Err(_) => Action::Reject,
+            };
+            let error = outcome.as_ref().err().and_then(Refusal::audit_error);
+            passage.record.request_traces.push(Trace {
+                name: stage.name.clone(),
+                action,
+                duration: started.elapsed(),
+                error,
+                annotations: notes.into_json(),
+            });
+            if outcome? == Changed::Path {
+                path = decode_path(passage.parts.uri.path()).map(std::borrow::Cow::into_owned).unwrap_or(path);
+            }
+        }
+        let scrub = plan.scrubber(&findings.scrub)?;
+        Ok(permit(passage.target, findings, scrub))
+    }
+
+    /// Decides a tunnel that will be opened up: on the host alone, whatever comes inside is decided again.
+    pub fn tunnel(&self, host: &CanonicalHost, port: u16, record: &mut Record) -> Result<(), Refusal> {
+        self.by_host(host, port, None, record).map(drop)
+    }
+
+    /// Decides a connection of which only the server name is seen. A rule that names methods or paths cannot
+    /// match here.
+    pub fn relay(&self, host: &CanonicalHost, port: u16, record: &mut Record) -> Result<Permit, Refusal> {
+        self.by_host(host, port, Some(()), record)?;
+        let target = RequestTarget { scheme: Scheme::Https, host: host.clone(), port, port_named: false };
+        Ok(permit(&target, Findings::default(), None))
+    }
+
+    fn by_host(
+        &self,
+        host: &CanonicalHost,
+        port: u16,
+        blind: Option<()>,
+        record: &mut Record,
+    ) -> Result<(), Refusal> {
+        let mut refusal = None;
+        for stage in &self.stages {
+            let started = Instant::now();
+            let mut notes = Annotations::default();
+            if let Kind::Allowlist(spec) = &stage.kind {
+                let allowed = match blind {
+                    None => spec.rules.matches_host(host, port, None),
+                    Some(()) => {
+                        let target = Target { scheme: Scheme::Https, host, port, method: "", path: "" };
+                        spec.rules.matches(&target).is_some()
+                    }
+                };
+                if !allowed && spec.warn {
+                    notes.text("action", "warn");
+                } else if !allowed {
+                    refusal = Some(Refusal::no_rule(&format!("{{host: {:?}}}", host.as_str())));
+                }
+            }
+            record.request_traces.push(Trace {
+                name: stage.name.clone(),
+                action: if refusal.is_some() { Action::Reject } else { Action::Allow },
+                duration: started.elapsed(),
+                error: None,
+                annotations: notes.into_json(),
+            });
+            if let Some(refusal) = refusal {
+                return Err(refusal);
+            }
+        }
+        Ok(())
+    }
+
+    /// The response phase: no transform of this build changes responses, scrubbing follows from the permit. The
+    /// traces stand in the audit line all the same, as in the reference.
+    pub fn response(&self, record: &mut Record) {
+        record.response_traces.extend(self.stages.iter().map(|stage| Trace {
+            name: stage.name.clone(),
+            action: Action::Allow,
+            duration: std::time::Duration::ZERO,
+            error: None,
+            annotations: String::new(),
+        }));
+    }
+}
+
+fn permit(target: &RequestTarget, findings: Findings, scrub: Option<ScrubSet>) -> Permit {
+    Permit {
+        destination: Destination {
+            scheme: target.scheme,
+            host: target.host.clone(),
+            port: target.port,
+            loopback_only: findings.loopback_only,
+        },
+        scrub,
+        credential: findings.credential,
+    }
+}
+
+/// What a stage did to the head that later rules look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Changed {
+    Nothing,
+    Path,
+}
+
+impl Stage {
+    async fn request(
+        &self,
+        at: usize,
+        plan: &Arc<HostPlan>,
+        passage: &mut Passage<'_>,
+        path: &str,
+        notes: &mut Annotations,
+        findings: &mut Findings,
+    ) -> Result<Changed, Refusal> {
+        let method = passage.parts.method.clone();
+        let target = Target {
+            scheme: passage.target.scheme,
+            host: &passage.target.host,
+            port: passage.target.port,
+            method: method.as_str(),
+            path,
+        };
+        match &self.kind {
+            Kind::Allowlist(spec) => {
+                if plan.matches(at, 0, &spec.rules, &target) {
+                    return Ok(Changed::Nothing);
+                }
+                if !spec.warn {
+                    return Err(Refusal::no_rule(&Rule::that_would_allow(&target)));
+                }
+                notes.text("action", "warn");
+            }
+            Kind::Annotate(groups) => {
+                for (n, group) in groups.iter().enumerate() {
+                    if plan.matches(at, n, &group.rules, &target) {
+                        for (key, value) in headers::annotations(&passage.parts.headers, &group.headers) {
+                            notes.text(&key, &value);
+                        }
+                    }
+                }
+            }
+            Kind::HeaderAllowlist(spec) => {
+                if spec.rules.is_empty() || plan.matches(at, 0, &spec.rules, &target) {
+                    let stripped = headers::keep_only(&mut passage.parts.headers, &spec.headers);
+                    if !stripped.is_empty() {
+                        notes.texts("stripped_headers", &stripped);
+                    }
+                }
+            }
+            Kind::BodyCapture(spec) => {
+                if plan.matches(at, 0, &spec.rules, &target) {
+                    capture::capture(spec, passage, notes).await;
+                }
+            }
+            Kind::Secrets(stage) => {
+                return stage.request(at, plan.secrets(at), &target, passage, notes, findings).await;
+            }
+        }
+        Ok(Changed::Nothing)
+    }
+
+    /// The rule sets of this stage, in a fixed order, for the per-host plan.
+    fn rule_sets(&self) -> Vec<&RuleSet> {
+        match &self.kind {
+            Kind::Allowlist(spec) => vec![&spec.rules],
+            Kind::Annotate(groups) => groups.iter().map(|g| &g.rules).collect(),
+            Kind::HeaderAllowlist(spec) => vec![&spec.rules],
+            Kind::BodyCapture(spec) => vec![&spec.rules],
+            Kind::Secrets(stage) => stage.rule_sets().collect(),
+        }
+    }
+}

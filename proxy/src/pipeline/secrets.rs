@@ -1,0 +1,489 @@
+//! `secrets`: which entries apply to a request, their values, and where those went.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use centaur_policies::host::CanonicalHost;
+use centaur_policies::pattern::Scheme;
+use centaur_policies::rule::{Candidates, Destination as RuleDestination, RuleSet, Target};
+use centaur_policies::spec::{ReplaceSpec, SecretMode, SecretSpec};
+use centaur_transform::swap::{BodyHits, SwapError, Swapped, Verdict};
+use centaur_transform::{Inject, InjectError, SwapSet};
+use http::Method;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http_body::Body as _;
+use smallvec::SmallVec;
+
+use super::annotations::Annotations;
+use super::{Changed, Findings, Passage};
+use crate::body::ClientBody;
+use crate::refusal::Refusal;
+use crate::sources::{SecretValue, Source, SourcePool};
+
+/// Bodies up to this size (bytes) are searched before they are sent, so that they keep a `Content-Length`.
+const WHOLE_BODY: usize = 64 * 1024;
+/// How long a body of unknown length is waited for before it is sent in pieces.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// Compiled sets kept per host.
+const MOST_SETS: usize = 64;
+
+/// The entries of one `secrets` transform.
+pub struct SecretsStage {
+    entries: Vec<Entry>,
+}
+
+/// One entry.
+pub struct Entry {
+    spec: SecretSpec,
+    name: String,
+    source: Arc<Source>,
+    inject: Option<Inject>,
+}
+
+/// What is known for one host: the entries that can apply, and what was compiled for them.
+pub(super) struct SecretsPlan {
+    entries: Vec<(u32, Candidates)>,
+    sets: Mutex<Vec<(Selection, Arc<SwapSet>)>>,
+}
+
+/// Numbers of `replace` entries, ascending.
+type Selection = SmallVec<[u32; 4]>;
+
+/// Finds in a body that is still being sent when the head was decided; joins the trace at the end.
+pub struct LateSwap {
+    /// Position of the trace.
+    pub(crate) trace: usize,
+    names: Vec<String>,
+    locations: Vec<Vec<String>>,
+    injected: Vec<(String, Vec<String>)>,
+    unavailable: Vec<String>,
+    hits: Arc<BodyHits>,
+}
+
+impl LateSwap {
+    /// The annotations of the trace, as JSON text, with what was found by now.
+    pub(crate) fn annotations(&self) -> String {
+        let mut placed: Vec<(String, Vec<String>)> = Vec::new();
+        for (entry, name) in self.names.iter().enumerate() {
+            let mut locations = self.locations[entry].clone();
+            if self.hits.hit(entry) {
+                locations.push("body".to_owned());
+            }
+            if !locations.is_empty() {
+                placed.push((name.clone(), locations));
+            }
+        }
+        annotate(&placed, &self.injected, &self.unavailable).into_json()
+    }
+}
+
+fn annotate(
+    swapped: &[(String, Vec<String>)],
+    injected: &[(String, Vec<String>)],
+    unavailable: &[String],
+) -> Annotations {
+    let mut notes = Annotations::default();
+    notes.placements("swapped", swapped);
+    notes.placements("injected", injected);
+    if !unavailable.is_empty() {
+        notes.texts("secret_unavailable", unavailable);
+    }
+    notes
+}
+
+impl SecretsStage {
+    pub(super) fn build(specs: Vec<SecretSpec>, sources: &SourcePool) -> Result<Self, String> {
+        let entry = |(i, spec): (usize, SecretSpec)| {
+            let inject = match &spec.mode {
+                SecretMode::Replace(_) => None,
+                SecretMode::Inject(inject) => {
+                    Some(Inject::new(inject).map_err(|e| format!("secrets[{i}]: inject: {e}"))?)
+                }
+            };
+            let source = sources.source(&spec.source);
+            Ok(Entry { name: spec.source.display_name(), source, inject, spec })
+        };
+        let entries = specs.into_iter().enumerate().map(entry).collect::<Result<_, String>>()?;
+        Ok(Self { entries })
+    }
+
+    pub(super) fn rule_sets(&self) -> impl Iterator<Item = &RuleSet> {
+        self.entries.iter().map(|entry| &entry.spec.rules)
+    }
+
+    /// The entries, for `explain`.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub(super) fn plan(&self, host: &CanonicalHost) -> SecretsPlan {
+        let entries = self.entries.iter().zip(0..).filter_map(|(entry, n)| {
+            let candidates = entry.spec.rules.for_host(host);
+            (!candidates.is_empty()).then_some((n, candidates))
+        });
+        SecretsPlan { entries: entries.collect(), sets: Mutex::default() }
+    }
+
+    pub(super) async fn request(
+        &self,
+        at: usize,
+        plan: Option<&Arc<SecretsPlan>>,
+        target: &Target<'_>,
+        passage: &mut Passage<'_>,
+        notes: &mut Annotations,
+        findings: &mut Findings,
+    ) -> Result<Changed, Refusal> {
+        let Some(plan) = plan.filter(|plan| !plan.entries.is_empty()) else { return Ok(Changed::Nothing) };
+        let mut applying: SmallVec<[Applying<'_>; 4]> = SmallVec::new();
+        let mut unavailable = Vec::new();
+        for (number, candidates) in &plan.entries {
+            let entry = &self.entries[*number as usize];
+            let Some(rule) = entry.spec.rules.matches_among(candidates, target) else { continue };
+            if passage.websocket && !entry.spec.websocket {
+                continue;
+            }
+            let value = match entry.source.peek() {
+                Some(value) => Some(value),
+                None => match entry.source.current().await {
+                    Ok(value) => Some(value),
+                    Err(_) if entry.requires() => {
+                        notes.text("rejected", &entry.name);
+                        notes.text("reject_reason", "secret_unavailable");
+                        return Err(Refusal::secret_unavailable(&entry.name));
+                    }
+                    Err(_) => {
+                        unavailable.push(entry.name.clone());
+                        None
+                    }
+                },
+            };
+            let clear = entry.clear_allowed(rule, target);
+            applying.push(Applying { number: *number, entry, value, clear });
+        }
+        if applying.is_empty() {
+            return Ok(Changed::Nothing);
+        }
+        let mut work = Work { at, plan, target, findings, late: None, path_changed: false };
+        let outcome = work.run(&applying, passage, unavailable).await;
+        match outcome {
+            Ok(annotations) => {
+                *notes = annotations;
+                if let Some(mut late) = work.late {
+                    late.trace = passage.record.request_traces.len();
+                    passage.record.late_swaps.push(late);
+                }
+                Ok(if work.path_changed { Changed::Path } else { Changed::Nothing })
+            }
+            Err((refusal, name)) => {
+                if let Some(name) = name.filter(|_| !refusal.is_error()) {
+                    notes.text("rejected", &name);
+                }
+                Err(refusal)
+            }
+        }
+    }
+}
+
+impl Entry {
+    /// The name of the source.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What was configured.
+    pub fn spec(&self) -> &SecretSpec {
+        &self.spec
+    }
+
+    fn requires(&self) -> bool {
+        match &self.spec.mode {
+            SecretMode::Replace(replace) => replace.require,
+            SecretMode::Inject(inject) => inject.require,
+        }
+    }
+
+    fn placeholder(&self) -> &str {
+        match &self.spec.mode {
+            SecretMode::Replace(replace) => &replace.placeholder,
+            SecretMode::Inject(_) => &self.name,
+        }
+    }
+
+    /// Whether the value may travel in clear: said so, or the rule names the private range the address is in.
+    fn clear_allowed(&self, rule: usize, target: &Target<'_>) -> bool {
+        let by_range = || {
+            let rule = self.spec.rules.rules().get(rule);
+            let named = rule.is_some_and(|rule| matches!(rule.destination(), RuleDestination::Cidr(_)));
+            named && target.host.as_ip().is_some_and(is_private)
+        };
+        self.spec.allow_plaintext || by_range()
+    }
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
+    }
+}
+
+struct Applying<'s> {
+    number: u32,
+    entry: &'s Entry,
+    value: Option<Arc<SecretValue>>,
+    clear: bool,
+}
+
+impl Applying<'_> {
+    fn replace(&self) -> Option<&ReplaceSpec> {
+        match &self.entry.spec.mode {
+            SecretMode::Replace(replace) => Some(replace),
+            SecretMode::Inject(_) => None,
+        }
+    }
+}
+
+/// A refusal and the secret it is about.
+type Refused = (Refusal, Option<String>);
+
+struct Work<'w> {
+    at: usize,
+    plan: &'w SecretsPlan,
+    target: &'w Target<'w>,
+    findings: &'w mut Findings,
+    late: Option<LateSwap>,
+    path_changed: bool,
+}
+
+impl Work<'_> {
+    async fn run(
+        &mut self,
+        applying: &[Applying<'_>],
+        passage: &mut Passage<'_>,
+        unavailable: Vec<String>,
+    ) -> Result<Annotations, Refused> {
+        let replacing: SmallVec<[&Applying<'_>; 4]> = applying.iter().filter(|a| a.replace().is_some()).collect();
+        let mut swapped = Vec::new();
+        let mut late_hits = None;
+        if !replacing.is_empty() {
+            let set = self.plan.set(&replacing).map_err(|e| (e, None))?;
+            let values: SmallVec<[Option<&str>; 4]> =
+                replacing.iter().map(|a| a.value.as_deref().map(|v: &SecretValue| v.text().expose().as_str())).collect();
+            let done = set.head(&values, passage.parts).map_err(|e| swap_refusal(e, &replacing))?;
+            self.path_changed = done.entries.iter().any(|e| e.locations.contains(&centaur_transform::Location::Path));
+            for (n, one) in replacing.iter().enumerate() {
+                if !done.entries[n].locations.is_empty() {
+                    self.placed(one, passage).map_err(|e| (e, Some(one.entry.name.clone())))?;
+                    self.scrub(one);
+                }
+            }
+            for (new, former) in &done.basic {
+                self.findings.scrub.encoded(new.expose(), former);
+            }
+            passage.spellings(&done.spellings);
+            late_hits = self.body(&set, &values, &replacing, &done, passage).await?;
+            for (n, one) in replacing.iter().enumerate() {
+                let locations = done.entries[n].locations.iter().map(ToString::to_string).collect::<Vec<_>>();
+                swapped.push((one.entry.name.clone(), locations));
+            }
+        }
+        let mut injected = Vec::new();
+        for one in applying.iter().filter(|a| a.replace().is_none()) {
+            let (Some(inject), Some(value)) = (&one.entry.inject, &one.value) else { continue };
+            let name = &one.entry.name;
+            self.placed(one, passage).map_err(|e| (e, Some(name.clone())))?;
+            let done = inject.apply(passage.parts, value.text().expose()).map_err(|e| match e {
+                InjectError::Formatter(error) => (Refusal::transform("secrets", "request", error), None),
+                InjectError::Unsendable | InjectError::AddressTooLong => (Refusal::unsendable(name), None),
+            })?;
+            if let Some(spelling) = done.spelling {
+                passage.spellings(&[spelling]);
+            }
+            self.scrub(one);
+            if one.entry.spec.scrub_responses {
+                self.findings.scrub.text(done.text.expose(), one.entry.placeholder());
+            }
+            injected.push((name.clone(), vec![done.location.to_string()]));
+        }
+        if let Some((hits, whole)) = late_hits {
+            for (n, (_, locations)) in swapped.iter_mut().enumerate() {
+                if whole && hits.hit(n) {
+                    locations.push("body".to_owned());
+                }
+            }
+            if !whole {
+                self.late = Some(LateSwap {
+                    trace: 0,
+                    names: swapped.iter().map(|(name, _)| name.clone()).collect(),
+                    locations: swapped.iter().map(|(_, locations)| locations.clone()).collect(),
+                    injected: injected.clone(),
+                    unavailable: unavailable.clone(),
+                    hits,
+                });
+            }
+        }
+        swapped.retain(|(_, locations)| !locations.is_empty());
+        Ok(annotate(&swapped, &injected, &unavailable))
+    }
+
+    /// Searches the body: before it is sent if it is small, while it is sent otherwise. Decides `require`.
+    async fn body(
+        &mut self,
+        set: &SwapSet,
+        values: &[Option<&str>],
+        replacing: &[&Applying<'_>],
+        done: &Swapped,
+        passage: &mut Passage<'_>,
+    ) -> Result<Option<(Arc<BodyHits>, bool)>, Refused> {
+        let mut in_body = SmallVec::<[usize; 4]>::new();
+        for (n, one) in replacing.iter().enumerate() {
+            let name = &one.entry.name;
+            match set.verdict(n, done) {
+                Verdict::Pass => {}
+                Verdict::InBody => in_body.push(n),
+                Verdict::Absent => return Err((Refusal::placeholder_missing(name), Some(name.clone()))),
+                Verdict::Competing(header) => {
+                    let header = centaur_transform::headers::canonical(header.as_str());
+                    return Err((Refusal::competing_credential(name, &header), Some(name.clone())));
+                }
+            }
+        }
+        if !set.wants_body() || passage.body.is_empty() {
+            if let Some(&n) = in_body.first() {
+                let name = &replacing[n].entry.name;
+                return Err((Refusal::placeholder_missing(name), Some(name.clone())));
+            }
+            return Ok(None);
+        }
+        let mut swap = match set.body(values, &passage.parts.headers) {
+            Ok(Some(swap)) => swap,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                let Some(&n) = in_body.first() else { return Ok(None) };
+                return Err((Refusal::body_unverifiable(error), Some(replacing[n].entry.name.clone())));
+            }
+        };
+        let hits = swap.hits();
+        if let Some(whole) = whole_body(passage).await {
+            let names = |n: usize| replacing[n].entry.name.clone();
+            let (edited, trailers) = run_whole(swap.wrap(ClientBody::full(whole)));
+            let edited = edited.map_err(|e| (Refusal::transform("secrets", "request", e), None))?;
+            if let Some(n) = in_body.into_iter().find(|&n| !hits.hit(n)) {
+                return Err((Refusal::placeholder_missing(&names(n)), Some(names(n))));
+            }
+            for (n, one) in replacing.iter().enumerate() {
+                if hits.hit(n) {
+                    self.placed(one, passage).map_err(|e| (e, Some(names(n))))?;
+                    self.scrub(one);
+                }
+            }
+            if passage.parts.headers.contains_key(CONTENT_LENGTH) {
+                passage.parts.headers.insert(CONTENT_LENGTH, edited.len().into());
+            }
+            passage.body.replace(edited, trailers);
+            return Ok(Some((hits, true)));
+        }
+        for (n, one) in replacing.iter().enumerate() {
+            if set.entry_wants_body(n) && one.value.is_some() {
+                self.placed(one, passage).map_err(|e| (e, Some(one.entry.name.clone())))?;
+                self.scrub(one);
+            }
+        }
+        in_body.iter().for_each(|&n| swap.require(n));
+        if !swap.keeps_length() || !in_body.is_empty() {
+            centaur_transform::headers::retain(&mut passage.parts.headers, |name| name != CONTENT_LENGTH);
+        }
+        let names: Arc<[String]> = replacing.iter().map(|one| one.entry.name.clone()).collect();
+        passage.body.swap(|inner| swap.wrap(inner), names);
+        Ok(Some((hits, false)))
+    }
+
+    fn scrub(&mut self, one: &Applying<'_>) {
+        if let (Some(value), true) = (&one.value, one.entry.spec.scrub_responses) {
+            self.findings.scrub.value((self.at, one.number), value, one.entry.placeholder());
+        }
+    }
+
+    /// A value is about to be sent: not in clear, not where the origin echoes the request as it is.
+    fn placed(&mut self, one: &Applying<'_>, passage: &Passage<'_>) -> Result<(), Refusal> {
+        if passage.parts.method == Method::TRACE {
+            return Err(Refusal::trace_method());
+        }
+        if self.target.scheme == Scheme::Http && !one.clear {
+            self.findings.loopback_only = true;
+        }
+        self.findings.credential.get_or_insert_with(|| one.entry.name.clone());
+        Ok(())
+    }
+}
+
+impl SecretsPlan {
+    /// The compiled set for exactly these entries.
+    fn set(&self, replacing: &[&Applying<'_>]) -> Result<Arc<SwapSet>, Refusal> {
+        let wanted: Selection = replacing.iter().map(|one| one.number).collect();
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, set)) = sets.iter().find(|(selection, _)| *selection == wanted) {
+            return Ok(set.clone());
+        }
+        let set = SwapSet::new(replacing.iter().filter_map(|one| one.replace())).map_err(Refusal::internal)?;
+        let set = Arc::new(set);
+        if sets.len() >= MOST_SETS {
+            sets.clear();
+        }
+        sets.push((wanted, set.clone()));
+        Ok(set)
+    }
+}
+
+fn swap_refusal(error: SwapError, replacing: &[&Applying<'_>]) -> Refused {
+    let refusal = match error {
+        SwapError::Unsendable { entry } => {
+            let name = replacing.get(entry).map_or("a secret", |one| &one.entry.name);
+            Refusal::unsendable(name)
+        }
+        SwapError::DotSegment | SwapError::AddressTooLong => Refusal::transform("secrets", "request", error),
+    };
+    (refusal, None)
+}
+
+/// The whole body if it is small and there; streams between two programs are not held up.
+async fn whole_body(passage: &mut Passage<'_>) -> Option<Bytes> {
+    let known = passage.body.length();
+    if known.is_some_and(|length| length > WHOLE_BODY as u64) {
+        return None;
+    }
+    if known.is_none() {
+        let grpc = passage.parts.headers.get(CONTENT_TYPE);
+        let grpc = grpc.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+        if grpc || passage.expects_continue {
+            return None;
+        }
+    }
+    // A client that named the length is committed to sending it; the connection's own limits watch over it.
+    let patience = if known.is_some() { Duration::from_secs(300) } else { PATIENCE };
+    match passage.body.peek(WHOLE_BODY + 1, patience).await {
+        Ok((bytes, true)) => Some(bytes),
+        _ => None,
+    }
+}
+
+/// Runs an edit over a body that is there already, so it never waits.
+fn run_whole(
+    mut body: centaur_transform::SwapBody<ClientBody>,
+) -> (Result<Bytes, String>, Option<http::HeaderMap>) {
+    let mut out = BytesMut::new();
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    loop {
+        match std::pin::Pin::new(&mut body).poll_frame(&mut cx) {
+            std::task::Poll::Ready(None) => return (Ok(out.freeze()), None),
+            std::task::Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) => out.extend_from_slice(&data),
+                Err(frame) => return (Ok(out.freeze()), frame.into_trailers().ok()),
+            },
+            std::task::Poll::Ready(Some(Err(error))) => return (Err(error.to_string()), None),
+            std::task::Poll::Pending => return (Err("a body in memory did not come".to_owned()), None),
+        }
+    }
+}
