@@ -1,8 +1,8 @@
 //! The DNS server of a sandbox: every name is the proxy, except for static records and for names that are passed
 //! through.
 //!
-//! Read first: [`DnsServer::answer`], pure apart from the lookup of a passed-through name; [`DnsServer::serve`] puts it behind
-//! UDP and TCP.
+//! Read first: [`DnsServer::answer`], pure apart from the lookup of a passed-through name; [`DnsServer::serve`] puts it
+//! behind UDP and TCP.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
