@@ -1,0 +1,8 @@
+//! One file per command.
+
+pub mod demo;
+pub mod doctor;
+pub mod run;
+
+/// Our own failure, as env(1) and timeout(1) have it.
+pub const EXIT_OURS: u8 = 125;

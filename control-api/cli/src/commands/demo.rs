@@ -1,0 +1,136 @@
+//! `centaur demo`: four calls of an agent, seen from all three sides, on loopback alone.
+//!
+//! Three processes, as in real life: the agent (this binary again, with the placeholder in its environment and
+//! nothing else), the proxy (`centaur proxy`), and here the two upstreams. The key is made up at the start and never
+//! printed in full.
+
+mod agent;
+mod proxy;
+mod story;
+
+use std::io;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use centaur_base::Secret;
+
+use crate::loopback::{Origin, Received};
+use crate::printer;
+pub use agent::{AGENT, run_agent};
+use proxy::DemoProxy;
+use story::{Call, Told};
+
+/// The variable, which inside the agent holds its own name.
+const KEY: &str = "DEMO_API_KEY";
+/// The upstream the key is for. Names under `localhost` are loopback (RFC 6761).
+const RIGHT: &str = "api.localhost";
+/// An upstream that would like to have the key.
+const WRONG: &str = "other.localhost";
+
+/// Runs the demonstration; 0 only if all four calls went as told.
+pub fn run() -> u8 {
+    match demo() {
+        Ok(true) => 0,
+        Ok(false) => {
+            printer::error("not every call went as told; see the lines marked NOT");
+            1
+        }
+        Err(error) => {
+            printer::error(format_args!("the demonstration could not run: {error}"));
+            1
+        }
+    }
+}
+
+fn demo() -> io::Result<bool> {
+    let key = Arc::new(made_up_key()?);
+    let wanted = key.clone();
+    let right = Origin::start(&[RIGHT], move |request| answer(request, wanted.expose()))?;
+    let wrong = Origin::start(&[WRONG], |_| ("200 OK", "thank you for the key".to_owned()))?;
+    let proxy = DemoProxy::start(&right, &wrong, &key)?;
+
+    let (right_port, wrong_port) = (right.address().port(), wrong.address().port());
+    printer::out(format_args!(
+        "A TLS upstream wants a key. The agent's environment has {KEY}={KEY}; the key itself, {},\n\
+         is known to the proxy alone, and bound to {RIGHT}:{right_port}.\n",
+        mask(key.expose())
+    ));
+    let calls = story::calls(&format!("{RIGHT}:{right_port}"), &format!("{WRONG}:{wrong_port}"));
+    let mut good = true;
+    for (number, call) in calls.iter().enumerate() {
+        let before = (right.received().len(), wrong.received().len());
+        let got = ask_agent(&proxy, call)?;
+        let mut received = right.received().split_off(before.0);
+        let at_wrong = wrong.received().split_off(before.1);
+        let leaked = !at_wrong.is_empty();
+        received.extend(at_wrong);
+        let told = Told { call, got: &got, received: received.first(), leaked, key: key.expose() };
+        good &= told.print(number + 1);
+    }
+    let lines = proxy.stop()?;
+    printer::out("The proxy's audit lines:");
+    let audit: Vec<&String> = lines.iter().filter(|line| line.contains("\"msg\":\"request\"")).collect();
+    for line in &audit {
+        printer::out_raw(&story::wrap(&story::redact(line, key.expose()), 96));
+    }
+    good &= !audit.is_empty() && lines.iter().all(|line| !line.contains(key.expose()));
+    printer::out(
+        "\nFor a program of your own:\n\n  centaur run --secret GITHUB_TOKEN@api.github.com -- your-program its arguments\n",
+    );
+    Ok(good)
+}
+
+/// The upstream: no key, no service. One path says the key back, as careless services do.
+fn answer(request: &Received, key: &str) -> (&'static str, String) {
+    let authorized = request.header("authorization") == Some(&format!("Bearer {key}"));
+    match request.path() {
+        _ if !authorized => ("401 Unauthorized", "wrong key".to_owned()),
+        "/echo" => ("200 OK", format!("you sent me the key {key}")),
+        _ => ("200 OK", "welcome, the key is right".to_owned()),
+    }
+}
+
+fn ask_agent(proxy: &DemoProxy, call: &Call) -> io::Result<String> {
+    let output = Command::new("/proc/self/exe")
+        .arg(AGENT)
+        .args([&proxy.address().to_string(), &proxy.ca_file().to_string_lossy().into_owned()])
+        .args([call.authority.as_str(), call.path])
+        .arg(if call.with_key { "with-key" } else { "without-key" })
+        .env_clear()
+        .env(KEY, KEY)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        return Err(io::Error::other("the agent failed"));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn made_up_key() -> io::Result<Secret<String>> {
+    let mut bytes = [0; 15];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(Secret::new(format!("sk-demo-{}", URL_SAFE_NO_PAD.encode(bytes))))
+}
+
+/// How a key is shown: its kind, its last characters and its length.
+fn mask(key: &str) -> String {
+    let tail = key.get(key.len().saturating_sub(4)..).unwrap_or_default();
+    format!("sk-demo-****{tail} ({} characters)", key.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_masked_key_shows_four_characters_of_the_random_part() {
+        let key = made_up_key().unwrap();
+        let shown = mask(key.expose());
+        assert!(!shown.contains(key.expose()));
+        assert_eq!(shown.chars().filter(|c| *c == '*').count(), 4);
+        assert!(shown.ends_with("(28 characters)"), "{shown}");
+    }
+}

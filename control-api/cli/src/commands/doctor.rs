@@ -1,0 +1,4 @@
+//! `centaur doctor`: what works on this machine.
+
+pub mod escape;
+pub mod trust;

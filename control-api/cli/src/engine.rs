@@ -1,0 +1,153 @@
+//! The proxy, in this process: its configuration loaded for one run, started on the listeners it is given.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use centaur_policies::spec::{SecretMode, SecretSpec, SourceKind, TransformSpec};
+use iron_proxy::app::{self, Options, Running, StartError};
+use iron_proxy::config::{ClientAuthConfig, Config, ConfigErrors, TokenSource};
+use iron_proxy::listen::Sockets;
+use iron_proxy::sink::Sink;
+use iron_proxy::sources::SourcePool;
+use rustls::pki_types::CertificateDer;
+use tokio::runtime::Runtime;
+
+use crate::sandbox::Listeners;
+use crate::session::Session;
+
+/// One program does not keep more busy.
+const WORKERS: usize = 2;
+/// How long requests may go on when the program that made them is gone.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Why the proxy did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The configuration, with everything that is wrong with it.
+    #[error("{0}")]
+    Config(ConfigErrors),
+    /// What it needs was not there.
+    #[error("the proxy did not start: {0}")]
+    Start(#[from] StartError),
+    /// Threads or polling.
+    #[error("the proxy did not start: {0}")]
+    Runtime(#[from] io::Error),
+}
+
+/// Loads `text` for a run: with the session's CA unless the text names one, the session's client token, and a DNS
+/// server exactly when the program is isolated.
+///
+/// # Errors
+/// Every problem of the text.
+pub fn load(text: &str, session: &Session, enforced: bool) -> Result<Config, EngineError> {
+    let dns = if enforced { "true" } else { "false" };
+    let variable = |name: &str| match name {
+        "IRON_DNS_ENABLED" => Some(dns.to_owned()),
+        "IRON_DNS_PROXY_IP" => Some("127.0.0.1".to_owned()),
+        name => std::env::var(name).ok(),
+    };
+    let with_ca = |name: &str| match name {
+        "IRON_TLS_CA_CERT" => Some(session.ca_cert()),
+        "IRON_TLS_CA_KEY" => Some(session.ca_key()),
+        name => variable(name),
+    };
+    // The environment wins over the text, so our CA is offered only to a text that cannot do without.
+    let loaded = Config::parse(text, &variable).or_else(|_| Config::parse(text, &with_ca));
+    let mut config = loaded.map_err(EngineError::Config)?.config;
+    // Inside there is one way: a name that was looked up for real would lead to an address that goes nowhere.
+    config.dns.passthrough.clear();
+    config.management = None;
+    config.proxy.transparent_listen = None;
+    config.proxy.timeouts.shutdown = DRAIN;
+    let loopback = [
+        ipnet::IpNet::from(ipnet::Ipv4Net::new_assert([127, 0, 0, 0].into(), 8)),
+        ipnet::IpNet::from(ipnet::Ipv6Net::new_assert(std::net::Ipv6Addr::LOCALHOST, 128)),
+    ];
+    config.proxy.client_auth = Some(ClientAuthConfig {
+        token: Some(TokenSource::File(session.token_file().into())),
+        client_ca: None,
+        // Inside, only the program can connect at all; and many clients cannot authenticate to what they take for
+        // the origin.
+        allow_cidrs: if enforced { loopback.to_vec() } else { Vec::new() },
+    });
+    Ok(config)
+}
+
+/// A secret as a configuration has it.
+pub struct Held {
+    /// The variable it is read from, if it is one.
+    pub variable: Option<String>,
+    /// The file it is read from, if it is one.
+    pub file: Option<PathBuf>,
+    /// The placeholder, if there is one.
+    pub placeholder: Option<String>,
+}
+
+/// All secrets of a configuration.
+pub fn held(config: &Config) -> Vec<Held> {
+    let specs = config.transforms.iter().filter_map(|(_, transform)| match transform {
+        TransformSpec::Secrets(specs) => Some(specs),
+        _ => None,
+    });
+    specs.flatten().map(held_one).collect()
+}
+
+fn held_one(spec: &SecretSpec) -> Held {
+    let (variable, file) = match &spec.source.kind {
+        SourceKind::Env { var } => (Some(var.clone()), None),
+        SourceKind::File { path } => (None, Some(path.clone())),
+        SourceKind::Cmd { .. } | SourceKind::ControlPlane { .. } => (None, None),
+    };
+    let placeholder = match &spec.mode {
+        SecretMode::Replace(replace) => Some(replace.placeholder.clone()),
+        SecretMode::Inject(_) => None,
+    };
+    Held { variable, file, placeholder }
+}
+
+/// A started proxy.
+pub struct Engine {
+    running: Running,
+    runtime: Runtime,
+    audit: Sink,
+}
+
+impl Engine {
+    /// Starts on `listeners`; audit lines go to `audit`, its own log to standard error.
+    ///
+    /// # Errors
+    /// See [`EngineError`]; nothing runs then.
+    pub fn start(
+        config: Config,
+        listeners: Listeners,
+        audit: impl Write + Send + 'static,
+        extra_roots: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, EngineError> {
+        iron_proxy::log::init(config.log_level, Sink::stderr());
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+        let audit = Sink::new(audit);
+        let Listeners { http, https, tunnel, dns_udp, dns_tcp } = listeners;
+        let options = Options {
+            audit: audit.clone(),
+            sockets: Sockets { http, https, tunnel, dns_udp, dns_tcp },
+            extra_roots,
+            metrics: false,
+            reload: None,
+            sources: SourcePool::default(),
+        };
+        let running = {
+            let _inside = runtime.enter();
+            app::start(config, options)?
+        };
+        Ok(Self { running, runtime, audit })
+    }
+
+    /// Stops, with the last audit lines written.
+    pub fn stop(self) {
+        self.runtime.block_on(self.running.shutdown());
+        self.audit.flush();
+        self.runtime.shutdown_background();
+    }
+}
