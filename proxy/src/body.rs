@@ -98,7 +98,7 @@ impl ClientBody {
             match tokio::time::timeout(patience, frame).await {
                 Err(_) => break,
                 Ok(None) => self.inner = None,
-                Ok(Some(Err(error))) => return Err(error.into()),
+                Ok(Some(Err(error))) => return Err(error),
                 Ok(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => {
                         have += data.len();

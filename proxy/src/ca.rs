@@ -67,7 +67,7 @@ fn authority_params(
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     params.serial_number = Some(serial()?);
-    params.not_before = now - Duration::from_secs(60);
+    params.not_before = now - Duration::from_mins(1);
     params.not_after = not_after;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_length));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

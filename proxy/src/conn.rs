@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use centaur_policies::pattern::Scheme;
+use futures_util::FutureExt;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -101,11 +102,8 @@ impl Conn {
 /// Serves cleartext: HTTP/1, or HTTP/2 by its preface.
 pub async fn serve_clear(conn: Conn, mut tcp: Rewind<tokio::net::TcpStream>) {
     let limit = conn.app.timeouts.request_head;
-    let is_h2 = match tokio::time::timeout(limit, starts_with_preface(&mut tcp)).await {
-        Ok(Ok(is_h2)) => is_h2,
-        // Nothing was asked, so there is nothing to answer or to record.
-        Ok(Err(_)) | Err(_) => return,
-    };
+    // When nothing was asked, there is nothing to answer or to record.
+    let Ok(Ok(is_h2)) = tokio::time::timeout(limit, starts_with_preface(&mut tcp)).await else { return };
     let stream = ClientStream::Tcp(tcp);
     if is_h2 { serve_h2(Arc::new(conn), stream).await } else { Box::pin(serve_h1(Arc::new(conn), stream)).await }
 }
@@ -135,7 +133,7 @@ pub async fn serve_h1(conn: Arc<Conn>, stream: ClientStream) {
             let (conn, gate) = (&conn, &gate);
             gate.begin();
             // One allocation, where hyper would otherwise need the whole connection pinned.
-            Box::pin(async move { Ok::<_, Infallible>(exchange::serve(conn, request, Some(gate)).await) })
+            Box::pin(exchange::serve(conn, request, Some(gate)).map(Ok::<_, Infallible>))
         });
         let mut http = http1::Builder::new()
             .half_close(true)
@@ -285,7 +283,7 @@ pub async fn serve_h2(conn: Arc<Conn>, stream: ClientStream) {
         let conn = conn.clone();
         service_fn(move |request: Request<Incoming>| {
             let conn = conn.clone();
-            async move { Ok::<_, Infallible>(exchange::serve(&conn, request, None).await) }
+            async move { Ok::<_, Infallible>(Box::pin(exchange::serve(&conn, request, None)).await) }
         })
     };
     let timeouts = conn.app.timeouts.clone();

@@ -4,7 +4,7 @@
 //! Every way out goes through [`respond`] or ends in a body that closes the record.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -51,7 +51,7 @@ pub async fn serve(conn: &Arc<Conn>, request: Request<Incoming>, gate: Option<&C
     let method = parts.method.clone();
     let in_flight = match conn.app.limits.request(conn.client.ip()) {
         Ok(guard) => guard,
-        Err(refusal) => return refuse(conn, gate, record, refusal, &method, body).await,
+        Err(refusal) => return Box::pin(refuse(conn, gate, record, refusal, &method, body)).await,
     };
     let running = Running { _counted: conn.app.metrics.in_flight(), _in_flight: in_flight };
     if parts.method == Method::OPTIONS && parts.uri.path() == "*" && parts.version != Version::HTTP_2 {
@@ -61,13 +61,13 @@ pub async fn serve(conn: &Arc<Conn>, request: Request<Incoming>, gate: Option<&C
     }
     let target = match admit(conn, &mut parts) {
         Ok(target) => target,
-        Err(refusal) => return refuse(conn, gate, record, refusal, &method, body).await,
+        Err(refusal) => return Box::pin(refuse(conn, gate, record, refusal, &method, body)).await,
     };
     if parts.method == Method::CONNECT && parts.extensions.get::<hyper::ext::Protocol>().is_none() {
         if conn.opens_tunnels() {
-            return crate::tunnel::connect(conn, &parts, target, record, gate).await;
+            return crate::tunnel::connect(conn, &parts, target, record, gate);
         }
-        return refuse(conn, gate, record, Refusal::no_tunnel_here(), &method, body).await;
+        return Box::pin(refuse(conn, gate, record, Refusal::no_tunnel_here(), &method, body)).await;
     }
     let exchange = Exchange { conn, gate, target, method, running: Some(running) };
     exchange.run(parts, body, record).await
@@ -103,11 +103,11 @@ impl Exchange<'_> {
             expects_continue,
             spellings: Vec::new(),
         };
-        let decided = unless_gone(self.gate, pipeline.request(&mut passage)).await;
+        let decided = unless_gone(self.gate, pin!(pipeline.request(&mut passage))).await;
         let spellings = passage.spellings;
         let permit = match decided {
             Some(Ok(permit)) => permit,
-            Some(Err(refusal)) => return refuse(self.conn, self.gate, record, refusal, &self.method, body).await,
+            Some(Err(refusal)) => return Box::pin(refuse(self.conn, self.gate, record, refusal, &self.method, body)).await,
             None => return self.cancelled(record),
         };
         if permit.credential().is_some() {
@@ -121,7 +121,7 @@ impl Exchange<'_> {
             respell::apply(&mut parts, &spellings);
         }
         if let Some(websocket) = websocket {
-            return self.websocket(websocket, parts, permit, record, &pipeline).await;
+            return Box::pin(self.websocket(websocket, parts, permit, record, &pipeline)).await;
         }
         let upload = Arc::new(Upload::default());
         let prefer = if parts.version == Version::HTTP_2 { Prefer::H2 } else { Prefer::H1 };
@@ -133,7 +133,7 @@ impl Exchange<'_> {
         }
         let mut request = Request::from_parts(parts, outgoing);
         self.watch_interim(&mut request, hold.as_ref(), &permit);
-        let answer = unless_gone(self.gate, self.send(&permit, request, prefer, &upload, hold)).await;
+        let answer = unless_gone(self.gate, pin!(self.send(&permit, request, prefer, &upload, hold))).await;
         record.bytes_in = upload.bytes.load(Ordering::Relaxed);
         match answer {
             None => self.cancelled(record),
@@ -163,8 +163,8 @@ impl Exchange<'_> {
         hold: Option<Arc<Hold>>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let upstream = &self.conn.app.upstream;
-        let Some(hold) = hold else { return upstream.send(permit, request, prefer, upload).await };
         let mut answer = pin!(upstream.send(permit, request, prefer, upload));
+        let Some(hold) = hold else { return answer.await };
         let mut timer = pin!(tokio::time::sleep(CONTINUE_WITHIN));
         let mut waiting = true;
         poll_fn(|cx| {
@@ -252,7 +252,7 @@ impl Exchange<'_> {
         pipeline: &crate::pipeline::Pipeline,
     ) -> Response<ResponseBody> {
         let upload = Arc::new(Upload { done: true.into(), ..Upload::default() });
-        let opened = unless_gone(self.gate, wanted.open(&self.conn.app.upstream, parts, &permit, &upload)).await;
+        let opened = unless_gone(self.gate, pin!(wanted.open(&self.conn.app.upstream, parts, &permit, &upload))).await;
         match opened {
             None => self.cancelled(record),
             Some(Err(refusal)) => {
@@ -396,8 +396,7 @@ async fn refuse(
 /// Runs `work` unless the client goes away first. A client that has only closed its sending side still gets its
 /// answer; whether it is still there shows when something is sent, so after a while it is sent a `100 Continue`,
 /// which every HTTP/1.1 client skips.
-async fn unless_gone<T>(gate: Option<&ClientGate>, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
+async fn unless_gone<F: Future>(gate: Option<&ClientGate>, mut work: Pin<&mut F>) -> Option<F::Output> {
     let Some(gate) = gate else { return Some(work.await) };
     let mut gone = pin!(wait_until_gone(gate));
     poll_fn(|cx| {

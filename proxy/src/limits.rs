@@ -23,7 +23,6 @@ pub struct Limiter {
 /// A connection that counts until dropped.
 pub struct Connected {
     all: Arc<AtomicUsize>,
-    #[expect(dead_code, reason = "its drop is what counts")]
     client: Option<Guard>,
 }
 

@@ -192,13 +192,13 @@ impl Pipeline {
 
     /// Decides a tunnel that will be opened up: on the host alone, whatever comes inside is decided again.
     pub fn tunnel(&self, host: &CanonicalHost, port: u16, record: &mut Record) -> Result<(), Refusal> {
-        self.by_host(host, port, None, record).map(drop)
+        self.by_host(host, port, false, record)
     }
 
     /// Decides a connection of which only the server name is seen. A rule that names methods or paths cannot
     /// match here.
     pub fn relay(&self, host: &CanonicalHost, port: u16, record: &mut Record) -> Result<Permit, Refusal> {
-        self.by_host(host, port, Some(()), record)?;
+        self.by_host(host, port, true, record)?;
         let target = RequestTarget { scheme: Scheme::Https, host: host.clone(), port, port_named: false };
         Ok(permit(&target, Findings::default(), None))
     }
@@ -207,7 +207,7 @@ impl Pipeline {
         &self,
         host: &CanonicalHost,
         port: u16,
-        blind: Option<()>,
+        blind: bool,
         record: &mut Record,
     ) -> Result<(), Refusal> {
         let mut refusal = None;
@@ -215,12 +215,11 @@ impl Pipeline {
             let started = Instant::now();
             let mut notes = Annotations::default();
             if let Kind::Allowlist(spec) = &stage.kind {
-                let allowed = match blind {
-                    None => spec.rules.matches_host(host, port, None),
-                    Some(()) => {
-                        let target = Target { scheme: Scheme::Https, host, port, method: "", path: "" };
-                        spec.rules.matches(&target).is_some()
-                    }
+                let allowed = if blind {
+                    let target = Target { scheme: Scheme::Https, host, port, method: "", path: "" };
+                    spec.rules.matches(&target).is_some()
+                } else {
+                    spec.rules.matches_host(host, port, None)
                 };
                 if !allowed && spec.warn {
                     notes.text("action", "warn");
@@ -322,7 +321,7 @@ impl Stage {
             }
             Kind::BodyCapture(spec) => {
                 if plan.matches(at, 0, &spec.rules, &target) {
-                    capture::capture(spec, passage, notes).await;
+                    Box::pin(capture::capture(spec, passage, notes)).await;
                 }
             }
             Kind::Secrets(stage) => {

@@ -74,8 +74,7 @@ fn write(parts: &Parts) -> Vec<u8> {
     *request.extensions_mut() = parts.extensions.clone();
     let _answer = sender.send_request(request);
     let _ = Pin::new(&mut conn).poll(&mut cx);
-    let written = out.borrow().clone();
-    written
+    out.take()
 }
 
 /// What hyper remembers of a head.
@@ -89,8 +88,7 @@ fn parse(head: &[u8]) -> Option<http::Extensions> {
     let io = Memory { unread: head.to_vec(), ..Memory::default() };
     let mut conn = http1::Builder::new().preserve_header_case(true).max_headers(1024).serve_connection(TokioIo::new(io), service);
     let _ = Pin::new(&mut conn).poll(&mut Context::from_waker(Waker::noop()));
-    let extensions = found.borrow_mut().take();
-    extensions
+    found.take()
 }
 
 /// A stream in memory that is always ready.

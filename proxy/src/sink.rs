@@ -145,7 +145,7 @@ mod tests {
             sink.write(format!("{n}\n").as_bytes());
         }
         sink.flush();
-        let want: String = (0..1000).map(|n| format!("{n}\n")).collect();
+        let want = (0..1000).map(|n| n.to_string() + "\n").collect::<Vec<_>>().concat();
         assert_eq!(String::from_utf8(shelf.0.lock().unwrap().clone()).unwrap(), want);
     }
 }

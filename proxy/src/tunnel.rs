@@ -51,7 +51,7 @@ pub async fn accept(app: Arc<App>, client: SocketAddr, tcp: TcpStream, trusted: 
 }
 
 /// Answers a `CONNECT` whose client and words are in order.
-pub async fn connect(
+pub fn connect(
     conn: &Arc<Conn>,
     parts: &Parts,
     target: RequestTarget,
@@ -61,7 +61,7 @@ pub async fn connect(
     let port = parts.uri.port_u16().unwrap_or(443);
     let text = format!("{}:{port}", target.host.to_authority());
     record.host.clone_from(&text);
-    record.sni = target.host.as_str().to_owned();
+    target.host.as_str().clone_into(&mut record.sni);
     record.protocol = "connect";
     let target = TunnelTarget { host: target.host, port };
     tracing::debug!(target = %text, "tunnel CONNECT");

@@ -109,14 +109,14 @@ impl Upstream {
         let to = permit.destination();
         let mut fresh = None;
         if prefer == Prefer::H2 || self.h2.is_required(to) {
-            match self.h2_sender(to).await? {
-                h2::Offer::Sender(sender) => return self.send_h2(sender, to, request, upload).await,
+            match Box::pin(self.h2_sender(to)).await? {
+                h2::Offer::Sender(sender) => return Box::pin(self.send_h2(sender, to, request, upload)).await,
                 h2::Offer::H1Only(conn) => fresh = conn,
             }
         }
         match self.send_h1(to, request, upload, fresh).await {
-            Err(Undelivered::NeedsH2(request)) => match self.h2_sender(to).await? {
-                h2::Offer::Sender(sender) => self.send_h2(sender, to, *request, upload).await,
+            Err(Undelivered::NeedsH2(request)) => match Box::pin(self.h2_sender(to)).await? {
+                h2::Offer::Sender(sender) => Box::pin(self.send_h2(sender, to, *request, upload)).await,
                 h2::Offer::H1Only(_) => Err(UpstreamError::NeedsH2),
             },
             Err(Undelivered::Failed(error)) => Err(error),
@@ -160,14 +160,14 @@ impl Upstream {
         to: &Destination,
         mut request: Request<RequestBody>,
         upload: &Arc<Upload>,
-        mut fresh: Option<h1::Conn>,
+        mut fresh: Option<Box<h1::Conn>>,
     ) -> Result<Response<UpstreamBody>, Undelivered> {
         loop {
             let (conn, reused) = match fresh.take() {
                 Some(conn) => (conn, false),
                 None => match self.pool.take(to) {
                     Some(conn) => (conn, true),
-                    None => match self.dial_h1(to).await {
+                    None => match Box::pin(self.dial_h1(to)).await {
                         Ok(conn) => (conn, false),
                         Err(UpstreamError::NeedsH2) => return Err(Undelivered::NeedsH2(Box::new(request))),
                         Err(error) => return Err(error.into()),
@@ -205,7 +205,7 @@ impl Upstream {
         Ok(response.map(|(body, guard)| UpstreamBody::shared(body, guard, self.limits)))
     }
 
-    async fn dial_h1(&self, to: &Destination) -> Result<h1::Conn, UpstreamError> {
+    async fn dial_h1(&self, to: &Destination) -> Result<Box<h1::Conn>, UpstreamError> {
         let (stream, absolute) = self.open(to, false).await?;
         h1::Conn::handshake(stream.0, absolute, to.scheme).await
     }
@@ -228,7 +228,8 @@ impl Upstream {
                 group.add(stream.0).await?;
             } else {
                 group.set_h1_only();
-                return Ok(h2::Offer::H1Only(Some(h1::Conn::handshake(stream.0, absolute, to.scheme).await?)));
+                let conn = h1::Conn::handshake(stream.0, absolute, to.scheme).await?;
+                return Ok(h2::Offer::H1Only(Some(conn)));
             }
         }
     }

@@ -75,7 +75,7 @@ impl Chunked {
                 (State::Size, b'\r') if self.digits > 0 => State::SizeEnd,
                 (State::Size, b';' | b' ' | b'\t') if self.digits > 0 => State::Extension,
                 (State::Extension, b'\r') => State::SizeEnd,
-                (State::Extension, b'\n') => return Step::Bad,
+                (State::Extension | State::Trailer, b'\n') => return Step::Bad,
                 (State::Extension, _) => State::Extension,
                 (State::SizeEnd, b'\n') => {
                     self.digits = 0;
@@ -93,7 +93,6 @@ impl Chunked {
                     State::Size
                 }
                 (State::Trailer, b'\r') => State::TrailerLf,
-                (State::Trailer, b'\n') => return Step::Bad,
                 (State::Trailer, _) => {
                     self.blank = false;
                     State::Trailer

@@ -1,5 +1,7 @@
 //! Whether a request head is complete, sound and framed in one way only.
 
+use std::fmt::Write as _;
+
 use http::StatusCode;
 use httparse::{EMPTY_HEADER, Header, Status};
 
@@ -60,13 +62,11 @@ const MAX_HEADERS: usize = 1024;
 pub(super) fn examine(data: &[u8], limits: HeadLimits) -> Examined {
     let limit = if starts_like(data, b"CONNECT ") { limits.connect } else { limits.request };
     let mut headers = [EMPTY_HEADER; USUAL_HEADERS];
-    match parse(data, &mut headers, limit) {
-        Some(examined) => examined,
-        None => {
-            let mut headers = vec![EMPTY_HEADER; MAX_HEADERS];
-            parse(data, &mut headers, limit).unwrap_or_else(|| fault(data, Kind::TooLarge))
-        }
+    if let Some(examined) = parse(data, &mut headers, limit) {
+        return examined;
     }
+    let mut headers = vec![EMPTY_HEADER; MAX_HEADERS];
+    parse(data, &mut headers, limit).unwrap_or_else(|| fault(data, Kind::TooLarge))
 }
 
 /// Entry for fuzzing: must never panic, and must never admit a head and disagree with itself on a second look.
@@ -250,7 +250,7 @@ fn plain_target(method: &str, target: &str) -> Option<String> {
             };
         if encode {
             changed = true;
-            plain.push_str(&format!("%{byte:02X}"));
+            let _ = write!(plain, "%{byte:02X}");
         } else {
             plain.push(byte as char);
         }
@@ -347,10 +347,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
 
 fn head_end(data: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'\n', data)
-        .find(|at| match &data[at + 1..] {
-            [b'\n', ..] | [b'\r', b'\n', ..] => true,
-            _ => false,
-        })
+        .find(|at| matches!(&data[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]))
         .map(|at| if data[at + 1] == b'\n' { at + 2 } else { at + 3 })
 }
 

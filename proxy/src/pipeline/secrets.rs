@@ -146,7 +146,7 @@ impl SecretsStage {
             }
             let value = match entry.source.peek() {
                 Some(value) => Some(value),
-                None => match entry.source.current().await {
+                None => match Box::pin(entry.source.current()).await {
                     Ok(value) => Some(value),
                     Err(_) if entry.requires() => {
                         notes.text("rejected", &entry.name);
@@ -283,7 +283,12 @@ impl Work<'_> {
                 self.findings.scrub.encoded(new.expose(), former);
             }
             passage.spellings(&done.spellings);
-            late_hits = self.body(&set, &values, &replacing, &done, passage).await?;
+            late_hits = if set.wants_body() || done.entries.iter().any(|e| e.locations.is_empty()) {
+                Box::pin(self.body(&set, &values, &replacing, &done, passage)).await?
+            } else {
+                Self::verdicts(&set, &replacing, &done)?;
+                None
+            };
             for (n, one) in replacing.iter().enumerate() {
                 let locations = done.entries[n].locations.iter().map(ToString::to_string).collect::<Vec<_>>();
                 swapped.push((one.entry.name.clone(), locations));
@@ -328,15 +333,12 @@ impl Work<'_> {
         Ok(annotate(&swapped, &injected, &unavailable))
     }
 
-    /// Searches the body: before it is sent if it is small, while it is sent otherwise. Decides `require`.
-    async fn body(
-        &mut self,
+    /// What `require` says after the head: the entries whose placeholder can only be in the body.
+    fn verdicts(
         set: &SwapSet,
-        values: &[Option<&str>],
         replacing: &[&Applying<'_>],
         done: &Swapped,
-        passage: &mut Passage<'_>,
-    ) -> Result<Option<(Arc<BodyHits>, bool)>, Refused> {
+    ) -> Result<SmallVec<[usize; 4]>, Refused> {
         let mut in_body = SmallVec::<[usize; 4]>::new();
         for (n, one) in replacing.iter().enumerate() {
             let name = &one.entry.name;
@@ -350,6 +352,19 @@ impl Work<'_> {
                 }
             }
         }
+        Ok(in_body)
+    }
+
+    /// Searches the body: before it is sent if it is small, while it is sent otherwise. Decides `require`.
+    async fn body(
+        &mut self,
+        set: &SwapSet,
+        values: &[Option<&str>],
+        replacing: &[&Applying<'_>],
+        done: &Swapped,
+        passage: &mut Passage<'_>,
+    ) -> Result<Option<(Arc<BodyHits>, bool)>, Refused> {
+        let in_body = Self::verdicts(set, replacing, done)?;
         if !set.wants_body() || passage.body.is_empty() {
             if let Some(&n) = in_body.first() {
                 let name = &replacing[n].entry.name;
@@ -462,7 +477,7 @@ async fn whole_body(passage: &mut Passage<'_>) -> Option<Bytes> {
         }
     }
     // A client that named the length is committed to sending it; the connection's own limits watch over it.
-    let patience = if known.is_some() { Duration::from_secs(300) } else { PATIENCE };
+    let patience = if known.is_some() { Duration::from_mins(5) } else { PATIENCE };
     match passage.body.peek(WHOLE_BODY + 1, patience).await {
         Ok((bytes, true)) => Some(bytes),
         _ => None,

@@ -62,7 +62,7 @@ impl Conn {
         stream: UpstreamStream,
         absolute: bool,
         scheme: Scheme,
-    ) -> Result<Self, UpstreamError> {
+    ) -> Result<Box<Self>, UpstreamError> {
         let (sender, driver) = http1::Builder::new()
             .preserve_header_case(true)
             .title_case_headers(true)
@@ -71,7 +71,7 @@ impl Conn {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|e| UpstreamError::http(&e))?;
-        Ok(Self { sender, driver, finished: None, absolute: absolute.then_some(scheme) })
+        Ok(Box::new(Self { sender, driver, finished: None, absolute: absolute.then_some(scheme) }))
     }
 
     /// Moves the connection on as far as it goes.
@@ -90,11 +90,11 @@ impl Conn {
     }
 
     pub(super) async fn send(
-        mut self,
+        mut self: Box<Self>,
         request: Request<RequestBody>,
         limits: UpstreamLimits,
         upload: &Arc<Upload>,
-    ) -> Result<(Response<Incoming>, Self), Failed> {
+    ) -> Result<(Response<Incoming>, Box<Self>), Failed> {
         let request = in_form(request, self.absolute);
         let response = self.round_trip(request, limits, upload).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -104,7 +104,7 @@ impl Conn {
     }
 
     pub(super) async fn switch(
-        mut self,
+        mut self: Box<Self>,
         request: Request<RequestBody>,
         limits: UpstreamLimits,
         upload: &Arc<Upload>,
@@ -189,17 +189,17 @@ pub(super) fn full_uri<B>(scheme: Scheme, request: &Request<B>, path: PathAndQue
 
 /// A connection in use by the body of its answer.
 pub(super) struct Lease {
-    conn: Conn,
+    conn: Box<Conn>,
     home: Option<(Pool, Destination)>,
 }
 
 impl Lease {
-    pub(super) fn new(conn: Conn, pool: Pool, to: Destination) -> Self {
+    pub(super) fn new(conn: Box<Conn>, pool: Pool, to: Destination) -> Self {
         Self { conn, home: Some((pool, to)) }
     }
 
     /// For a connection that serves one request only.
-    pub(super) fn single(conn: Conn) -> Self {
+    pub(super) fn single(conn: Box<Conn>) -> Self {
         Self { conn, home: None }
     }
 

@@ -53,7 +53,7 @@ pub(super) enum Offer {
     /// HTTP/2.
     Sender(Sender),
     /// HTTP/1 only, with the connection that showed it.
-    H1Only(Option<Conn>),
+    H1Only(Option<Box<Conn>>),
 }
 
 /// A place on a connection.

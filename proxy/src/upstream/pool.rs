@@ -17,7 +17,7 @@ const MOST_PER_DESTINATION: usize = 256;
 pub(super) struct Pool(Arc<Mutex<HashMap<Destination, Vec<Idle>>>>);
 
 struct Idle {
-    conn: Conn,
+    conn: Box<Conn>,
     since: Instant,
 }
 
@@ -27,7 +27,7 @@ impl Pool {
     }
 
     /// A connection that is still open, as far as can be seen.
-    pub(super) fn take(&self, to: &Destination) -> Option<Conn> {
+    pub(super) fn take(&self, to: &Destination) -> Option<Box<Conn>> {
         loop {
             let mut idle = self.lock().get_mut(to)?.pop()?;
             if idle.since.elapsed() < IDLE_FOR && idle.conn.is_open() {
@@ -36,7 +36,7 @@ impl Pool {
         }
     }
 
-    pub(super) fn put(&self, to: &Destination, conn: Conn) {
+    pub(super) fn put(&self, to: &Destination, conn: Box<Conn>) {
         let idle = Idle { conn, since: Instant::now() };
         let mut pool = self.lock();
         if let Some(list) = pool.get_mut(to) {
