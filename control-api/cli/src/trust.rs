@@ -44,6 +44,7 @@ const JAVA_PASSWORD: &str = "changeit";
 /// The files, in a directory that the program can read.
 pub struct Trust {
     bundle: PathBuf,
+    wgetrc: PathBuf,
     java: Option<PathBuf>,
 }
 
@@ -67,17 +68,20 @@ impl Trust {
         }
         let bundle = directory.join("ca-bundle.pem");
         fs::write(&bundle, roots.iter().map(|root| pem(root)).collect::<String>())?;
+        let wgetrc = directory.join("wgetrc");
+        fs::write(&wgetrc, wget_settings(&bundle))?;
         let java = has_java().then(|| directory.join("truststore.jks"));
         if let Some(path) = &java {
             fs::write(path, jks::trust_store(&roots, JAVA_PASSWORD))?;
         }
-        Ok(Self { bundle, java })
+        Ok(Self { bundle, wgetrc, java })
     }
 
     /// The variables that point a program to the files. `java_options` are the caller's, kept in front.
     pub fn variables(&self, java_options: Option<&str>) -> Vec<(&'static str, OsString)> {
         let bundle = self.bundle.as_os_str();
         let mut variables: Vec<_> = BUNDLE_VARIABLES.iter().map(|name| (*name, bundle.to_owned())).collect();
+        variables.push(("WGETRC", self.wgetrc.clone().into_os_string()));
         if let Some(store) = &self.java {
             let ours = format!(
                 "-Djavax.net.ssl.trustStore={} -Djavax.net.ssl.trustStorePassword={JAVA_PASSWORD} \
@@ -96,6 +100,17 @@ pub fn join(first: Option<&str>, second: &str) -> String {
         Some(first) if !first.is_empty() => format!("{first} {second}"),
         _ => second.to_owned(),
     }
+}
+
+/// Wget built on GnuTLS reads no variable but the name of its settings file: the caller's, with our bundle.
+fn wget_settings(bundle: &Path) -> String {
+    let own = std::env::var_os("WGETRC").map(PathBuf::from);
+    let path = own.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".wgetrc")));
+    let mut settings = path.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+    if !settings.is_empty() && !settings.ends_with('\n') {
+        settings.push('\n');
+    }
+    settings + &format!("ca_certificate = {}\n", bundle.display())
 }
 
 fn push(roots: &mut Vec<CertificateDer<'static>>, root: CertificateDer<'static>) {

@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
@@ -10,9 +10,6 @@ use rustls::{ClientConnection, StreamOwned};
 use super::h2::{self, Event};
 use super::hello::client_hello;
 use super::pki::careless_client;
-
-/// How long a proxy may take to answer or to close.
-const PATIENCE: Duration = Duration::from_secs(4);
 
 enum Wire {
     Plain(TcpStream),
@@ -41,6 +38,7 @@ pub enum Read1 {
 /// One connection to the proxy.
 pub struct Client {
     wire: Wire,
+    patience: Duration,
     buf: Vec<u8>,
     /// Everything received.
     pub received: Vec<u8>,
@@ -48,16 +46,16 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects.
+    /// Connects; `patience` is how long the proxy may take to answer or to close.
     ///
     /// # Errors
     /// A text for the report.
-    pub fn connect(to: SocketAddr) -> Result<Self, String> {
-        let stream = TcpStream::connect_timeout(&to, PATIENCE).map_err(|error| format!("cannot connect: {error}"))?;
+    pub fn connect(to: SocketAddr, patience: Duration) -> Result<Self, String> {
+        let stream = TcpStream::connect_timeout(&to, patience).map_err(|error| format!("cannot connect: {error}"))?;
         let _ = stream.set_nodelay(true);
-        let _ = stream.set_read_timeout(Some(PATIENCE));
-        let _ = stream.set_write_timeout(Some(PATIENCE));
-        Ok(Self { wire: Wire::Plain(stream), buf: Vec::new(), received: Vec::new(), stream: None })
+        let _ = stream.set_read_timeout(Some(patience));
+        let _ = stream.set_write_timeout(Some(patience));
+        Ok(Self { wire: Wire::Plain(stream), patience, buf: Vec::new(), received: Vec::new(), stream: None })
     }
 
     /// A handshake; one that fails leaves the connection ended, which later steps judge.
@@ -99,7 +97,12 @@ impl Client {
 
     /// Sends again and again, until it is not taken any more.
     pub fn flood(&mut self, count: usize, bytes: &[u8]) {
+        // A TLS stream swallows some writes that the socket refuses, so the clock ends this, not an error alone.
+        let end = Instant::now() + self.patience;
         for _ in 0..count {
+            if Instant::now() > end {
+                return;
+            }
             let taken = match &mut self.wire {
                 Wire::Plain(stream) => stream.write_all(bytes),
                 Wire::Tls(stream) => stream.write_all(bytes),
@@ -290,7 +293,7 @@ impl Client {
         let count = match result {
             Ok(count) => count,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                return Err(format!("no answer and no end in {} s", PATIENCE.as_secs()));
+                return Err(format!("no answer and no end in {} s", self.patience.as_secs_f32()));
             }
             Err(_) => 0,
         };

@@ -200,20 +200,27 @@ fn fill(stream: &mut impl Read, buf: &mut Vec<u8>, tap: &Tap) -> std::io::Result
 fn body(head: &str, stream: &mut impl Read, buf: &mut Vec<u8>, tap: &Tap) -> std::io::Result<()> {
     if field(head, "transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
         loop {
-            let Some(line) = until(stream, buf, b"\r\n", tap)? else { return Ok(()) };
-            let line = String::from_utf8_lossy(&line);
+            let line = line(stream, buf, tap)?;
             let size = line.split(';').next().map(str::trim).unwrap_or_default();
-            let Ok(size) = usize::from_str_radix(size, 16) else { return Ok(()) };
+            let size = usize::from_str_radix(size, 16).map_err(|_| std::io::ErrorKind::InvalidData)?;
             if size == 0 {
                 break;
             }
             take(stream, buf, size + 2, tap)?;
         }
-        while until(stream, buf, b"\r\n", tap)?.is_some_and(|line| line.len() > 2) {}
+        while line(stream, buf, tap)?.len() > 2 {}
         return Ok(());
     }
     let length = field(head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     take(stream, buf, length, tap)
+}
+
+/// A line of a message; its absence is an error, so that half a message is not answered.
+fn line(stream: &mut impl Read, buf: &mut Vec<u8>, tap: &Tap) -> std::io::Result<String> {
+    match until(stream, buf, b"\r\n", tap)? {
+        Some(line) => Ok(String::from_utf8_lossy(&line).into_owned()),
+        None => Err(std::io::ErrorKind::UnexpectedEof.into()),
+    }
 }
 
 fn take(stream: &mut impl Read, buf: &mut Vec<u8>, count: usize, tap: &Tap) -> std::io::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -80,15 +81,24 @@ pub struct Stage {
     dir: PathBuf,
     origins: Origins,
     variables: Variables,
-    audited: bool,
+    rules: Rules,
+}
+
+/// How strictly and how patiently is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Whether audit lines count.
+    pub audit: bool,
+    /// How long the proxy may take to answer, to close, or to write an audit line.
+    pub patience: Duration,
 }
 
 impl Stage {
-    /// Sets up certificates in `dir`, origins and the name server. `audited` says whether audit lines count.
+    /// Sets up certificates in `dir`, origins and the name server. `rules` say what counts.
     ///
     /// # Errors
     /// Sockets or files that cannot be had.
-    pub fn set_up(dir: &Path, ports: Option<Ports>, audited: bool) -> Result<Self, AttackError> {
+    pub fn set_up(dir: &Path, ports: Option<Ports>, rules: Rules) -> Result<Self, AttackError> {
         let mut certified = ORIGINS.to_vec();
         certified.extend(["any.wild.test", "rebind.test", "both.test", "127.0.0.1"]);
         let pki = Pki::new(&certified)?;
@@ -120,7 +130,7 @@ impl Stage {
             let [high, low] = port.to_be_bytes();
             variables.set(name, format!("\\x{high:02x}\\x{low:02x}"));
         }
-        Ok(Self { dir: dir.to_owned(), origins, variables, audited })
+        Ok(Self { dir: dir.to_owned(), origins, variables, rules })
     }
 
     /// What `@{…}` stands for, to be changed before a profile is written.
@@ -231,7 +241,7 @@ impl Stage {
         for step in &attack.steps {
             if let Step::Open(listener) = step {
                 let to = target.listener(*listener).ok_or("no such listener")?;
-                clients.push(Client::connect(to)?);
+                clients.push(Client::connect(to, self.rules.patience)?);
                 continue;
             }
             let client = clients.last_mut().ok_or("a step before `open`")?;
@@ -316,8 +326,8 @@ impl Stage {
             self.barrier(target, attack);
             return Ok(());
         };
-        if self.audited {
-            target.await_audit(before + least);
+        if self.rules.audit {
+            target.await_audit(before + least, self.rules.patience);
         }
         self.barrier(target, attack);
         // The barrier's own line does not count.
@@ -327,18 +337,18 @@ impl Stage {
             Lines::AtLeast(count) => lines >= count,
             Lines::Any => true,
         };
-        if held || !self.audited { Ok(()) } else { Err(format!("{lines} audit lines instead of {least}")) }
+        if held || !self.rules.audit { Ok(()) } else { Err(format!("{lines} audit lines instead of {least}")) }
     }
 
     fn barrier(&self, target: &Target, attack: &Attack) {
         let Some(to) = target.listener(Listener::Http) else { return };
         let path = format!("/barrier-{}", attack.id);
-        if let Ok(mut client) = Client::connect(to) {
+        if let Ok(mut client) = Client::connect(to, self.rules.patience) {
             let host = format!("allowed.test:{}", self.origins.plain);
             client.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes());
             let _ = client.read();
         }
-        target.await_path(&path);
+        target.await_path(&path, self.rules.patience);
     }
 }
 
@@ -350,6 +360,10 @@ fn table() -> Table {
     }
     let at = |name: &str| origin::address(ORIGINS.iter().position(|&origin| origin == name).unwrap_or(0));
     let ip = |text: &str| text.parse::<IpAddr>().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    // Somewhere else than this machine, and an address that no TCP packet leaves for.
+    for name in ["far.test", "far-inject.test"] {
+        table.set(name, &[ip("224.0.0.1")]);
+    }
     table.set("any.wild.test", &[at("allowed.test")]);
     table.set("wild.test", &[at("allowed.test")]);
     for (name, address) in [

@@ -15,7 +15,7 @@ use super::escape::Variables;
 use super::script::Listener;
 use super::{AttackError, io};
 
-/// How long a start or an audit line may take.
+/// How long a start may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Something to attack.
@@ -109,16 +109,17 @@ impl Target {
     }
 
     /// Waits until there are `count` audit lines, or patience ends; says how many there are.
-    pub fn await_audit(&self, count: usize) -> usize {
+    pub fn await_audit(&self, count: usize, patience: Duration) -> usize {
         let Some(process) = &self.process else { return 0 };
-        process.until(|lines| lines.iter().filter(|line| is_audit(line)).count() >= count);
+        process.until(patience, |lines| lines.iter().filter(|line| is_audit(line)).count() >= count);
         self.audited()
     }
 
-    /// Waits for the audit line of a request with this path.
-    pub fn await_path(&self, path: &str) {
+    /// Waits for the audit line of a request with this path, or until patience ends.
+    pub fn await_path(&self, path: &str, patience: Duration) {
+        let quoted = format!("\"{path}\"");
         if let Some(process) = &self.process {
-            process.until(|lines| lines.iter().any(|line| is_audit(line) && line.contains(path)));
+            process.until(patience, |lines| lines.iter().rev().any(|line| line.contains(&quoted) && is_audit(line)));
         }
     }
 
@@ -175,8 +176,8 @@ impl Process {
         }
     }
 
-    fn until(&self, ready: impl Fn(&[String]) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+    fn until(&self, patience: Duration, ready: impl Fn(&[String]) -> bool) {
+        let deadline = Instant::now() + patience;
         while Instant::now() < deadline {
             if self.output.lines.lock().is_ok_and(|lines| ready(&lines)) {
                 return;

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::attack::corpus::Corpus;
 use crate::attack::report::Report;
-use crate::attack::run::{Aim, Ports, Stage};
+use crate::attack::run::{Aim, Ports, Rules, Stage};
 use crate::attack::script::Listener;
 use crate::attack::target::{Target, write_config};
 use crate::attack::{AttackError, io};
@@ -53,6 +53,16 @@ pub struct AttackArgs {
     /// Do not count audit lines
     #[arg(long)]
     pub no_audit: bool,
+
+    /// How long the proxy may take to answer, to close, or to write an audit line
+    #[arg(long, value_name = "MILLISECONDS", default_value = "4000")]
+    pub patience: u64,
+}
+
+impl AttackArgs {
+    fn rules(&self) -> Rules {
+        Rules { audit: !self.no_audit, patience: std::time::Duration::from_millis(self.patience) }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -88,7 +98,7 @@ fn play(args: &AttackArgs) -> Result<Report, AttackError> {
     let only = args.only.as_deref();
     if let Some(program) = &args.proxy_bin {
         let dir = tempfile::tempdir().map_err(io("making a directory"))?;
-        let stage = Stage::set_up(dir.path(), None, !args.no_audit)?;
+        let stage = Stage::set_up(dir.path(), None, args.rules())?;
         let played = stage.play(&corpus, Aim::Program(program.clone()), "", only)?;
         return Ok(Report::new(&program.display().to_string(), &played));
     }
@@ -111,7 +121,7 @@ fn against_running(
         .find(|profile| profile.name == args.profile)
         .ok_or_else(|| AttackError::Usage(format!("no profile {}", args.profile)))?;
     std::fs::create_dir_all(dir).map_err(io("making the profile's directory"))?;
-    let mut stage = Stage::set_up(dir, Some(FIXED), false)?;
+    let mut stage = Stage::set_up(dir, Some(FIXED), args.rules())?;
     let mut listeners = HashMap::from([(Listener::Tunnel, proxy)]);
     listeners.extend(args.http.map(|addr| (Listener::Http, addr)));
     listeners.extend(args.https.map(|addr| (Listener::Https, addr)));

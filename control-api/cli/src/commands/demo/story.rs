@@ -4,6 +4,9 @@ use super::mask;
 use crate::loopback::{Received, body, header, status};
 use crate::printer;
 
+/// Columns of the longest line.
+pub(super) const WIDTH: usize = 98;
+
 /// One call of the agent.
 pub(super) struct Call {
     /// What it shows.
@@ -65,16 +68,16 @@ impl Told<'_> {
         let verdict = if good { "as told" } else { "NOT as told" };
         printer::out(format_args!("{number}. {} [{verdict}]", self.call.title));
         let key = if self.call.with_key { "Authorization: Bearer DEMO_API_KEY" } else { "no key" };
-        self.line("agent sent", &format!("GET https://{}{}   {key}", self.call.authority, self.call.path));
-        let received = match self.received {
-            None => "nothing".to_owned(),
-            Some(request) => format!(
-                "GET {}   Authorization: {}",
-                request.path(),
-                request.header("authorization").unwrap_or("none")
-            ),
-        };
-        self.line("upstream received", &received);
+        self.line("agent sent", &format!("GET https://{}{}", self.call.authority, self.call.path));
+        self.line("", key);
+        match self.received {
+            None => self.line("upstream received", "nothing"),
+            Some(request) => {
+                self.line("upstream received", &format!("GET {}", request.path()));
+                let key = request.header("authorization").unwrap_or("none");
+                self.line("", &format!("Authorization: {key}"));
+            }
+        }
         let reason = header(self.got, "x-iron-reason").map(|reason| format!("   x-iron-reason: {reason}"));
         let status = status(self.got).unwrap_or(0);
         self.line("agent got", &format!("{status}{}", reason.unwrap_or_default()));
@@ -90,7 +93,7 @@ impl Told<'_> {
 
     fn line(&self, label: &str, text: &str) {
         let text = redact(text, self.key);
-        let mut parts = wrap(&text, 76).lines().map(str::to_owned).collect::<Vec<_>>().into_iter();
+        let mut parts = wrap(&text, WIDTH - 22).lines().map(str::to_owned).collect::<Vec<_>>().into_iter();
         printer::out(
             format_args!("   {label:<18} {}", parts.next().unwrap_or_default()).to_string().trim_end(),
         );
@@ -122,18 +125,49 @@ pub(super) fn redact(text: &str, key: &str) -> String {
     text.replace(key, &mask(key))
 }
 
-/// Lines of at most `width` characters, each with its newline.
+/// Lines of at most `width` characters, each with its newline: broken at spaces and commas where there are any.
 pub(super) fn wrap(text: &str, width: usize) -> String {
     let mut out = String::new();
-    let characters: Vec<char> = text.chars().collect();
-    for (index, line) in characters.chunks(width).enumerate() {
-        if index > 0 {
-            out.push_str("  ");
+    let mut line = String::new();
+    let mut used = 0;
+    for word in text.split_inclusive([' ', ',']) {
+        let mut rest = word;
+        while !rest.is_empty() {
+            let length = rest.chars().count();
+            if used > 0 && used + length > width {
+                out.push_str(line.trim_end());
+                out.push('\n');
+                line.clear();
+                used = 0;
+            }
+            let cut = rest.char_indices().nth(width).map_or(rest.len(), |(at, _)| at);
+            line.push_str(&rest[..cut]);
+            used += length.min(width);
+            rest = &rest[cut..];
         }
-        out.extend(line);
-        out.push('\n');
     }
+    out.push_str(line.trim_end());
+    out.push('\n');
     out
+}
+
+/// An audit line as a row: action, status, method and target, and what was done.
+pub(super) fn audit_row(line: &str) -> Option<Vec<String>> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    let audit = &line["audit"];
+    let text = |name: &str| audit[name].as_str().unwrap_or_default().to_owned();
+    let mut done: Vec<String> = audit["reason"].as_str().map(str::to_owned).into_iter().collect();
+    for trace in line["request_transforms"].as_array().into_iter().flatten() {
+        for swap in trace["annotations"]["swapped"].as_array().into_iter().flatten() {
+            let secret = swap["secret"].as_str().unwrap_or_default();
+            done.push(format!("swapped {secret} at {}", swap["locations"][0].as_str().unwrap_or_default()));
+        }
+    }
+    if let Some(count) = audit["scrubbed"].as_u64() {
+        done.push(format!("scrubbed {count}"));
+    }
+    let target = format!("{} {}{}", text("method"), text("host"), text("path"));
+    Some(vec![text("action"), audit["status_code"].to_string(), target, done.join(", ")])
 }
 
 #[cfg(test)]
@@ -177,6 +211,7 @@ mod tests {
 
     #[test]
     fn long_lines_are_broken_and_nothing_is_lost() {
-        assert_eq!(wrap("abcdef", 4), "abcd\n  ef\n");
+        assert_eq!(wrap("abcdef", 4), "abcd\nef\n");
+        assert_eq!(wrap("ab cd,ef", 4), "ab\ncd,\nef\n");
     }
 }

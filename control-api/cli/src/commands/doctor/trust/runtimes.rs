@@ -47,7 +47,7 @@ pub(super) const RUNTIMES: &[Runtime] = &[
         name: "wget",
         program: "wget",
         command: &["wget", "-q", "-O", "-", "-t", "1", "-T", "20", "URL"],
-        fix: "SSL_CERT_FILE (OpenSSL builds), or ca_certificate in ~/.wgetrc (GnuTLS builds)",
+        fix: "WGETRC, or --ca-certificate",
         ..PLAIN
     },
     Runtime {
@@ -186,9 +186,9 @@ pub(super) const RUNTIMES: &[Runtime] = &[
         command: &["java", "DIR/Trust.java"],
         file: Some((
             "Trust.java",
-            "public class Trust { public static void main(String[] a) throws Exception { \
-             var c = (java.net.HttpURLConnection) new java.net.URL(\"URL\").openConnection(); \
-             System.out.println(c.getResponseCode()); } }\n",
+            "import java.net.http.*; public class Trust { public static void main(String[] a) throws Exception { \
+             HttpClient.newHttpClient().send(HttpRequest.newBuilder(java.net.URI.create(\"URL\")).build(), \
+             HttpResponse.BodyHandlers.discarding()); } }\n",
         )),
         fix: "JAVA_TOOL_OPTIONS; a program with a trust store of its own ignores it",
         ..PLAIN
