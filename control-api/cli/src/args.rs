@@ -24,6 +24,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Show the proxy at work, on loopback and with a made-up key
     Demo,
+    /// Play hostile clients against a proxy and report what it let through
+    Attack(crate::commands::attack::AttackArgs),
     /// The proxy's own command line, as `iron-proxy`
     #[command(disable_help_flag = true)]
     Proxy {

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod attack;
 pub mod demo;
 pub mod doctor;
 pub mod run;

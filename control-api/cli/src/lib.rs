@@ -1,4 +1,5 @@
-//! One binary with every role: `centaur run`, `centaur doctor`, `centaur demo`, `centaur proxy`.
+//! One binary with every role: `centaur run`, `centaur doctor`, `centaur demo`, `centaur attack`,
+//! `centaur proxy`.
 //!
 //! Owns: the command line, the isolation of `centaur run`, the program's environment and trust. It never decides
 //! about a request; that is the proxy's, which runs in this process.
@@ -7,6 +8,7 @@
 //! [`commands`], a line in `dispatch` below, a black-box test in `tests/`.
 
 pub mod args;
+pub mod attack;
 pub mod audit;
 pub mod binding;
 pub mod commands;
@@ -52,6 +54,7 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Run(args) => commands::run::run(args),
         Command::Doctor(Doctor::Escape) => commands::doctor::escape::run(),
         Command::Doctor(Doctor::Trust) => commands::doctor::trust::run(),
+        Command::Attack(args) => commands::attack::run(&args),
         Command::Demo => commands::demo::run(),
         Command::Proxy { args } => return proxy(args),
         Command::Version => {

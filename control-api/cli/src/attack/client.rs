@@ -51,7 +51,8 @@ impl Client {
     /// # Errors
     /// A text for the report.
     pub fn connect(to: SocketAddr, patience: Duration) -> Result<Self, String> {
-        let stream = TcpStream::connect_timeout(&to, patience).map_err(|error| format!("cannot connect: {error}"))?;
+        let stream =
+            TcpStream::connect_timeout(&to, patience).map_err(|error| format!("cannot connect: {error}"))?;
         let _ = stream.set_nodelay(true);
         let _ = stream.set_read_timeout(Some(patience));
         let _ = stream.set_write_timeout(Some(patience));
@@ -255,12 +256,11 @@ impl Client {
             }
             return Ok(());
         }
-        let content = match field("content-length").and_then(|length| length.parse().ok()) {
-            Some(length) => self.take(length)?,
-            None => {
-                while self.fill()? > 0 {}
-                std::mem::take(&mut self.buf)
-            }
+        let content = if let Some(length) = field("content-length").and_then(|length| length.parse().ok()) {
+            self.take(length)?
+        } else {
+            while self.fill()? > 0 {}
+            std::mem::take(&mut self.buf)
         };
         response.text.extend(content);
         Ok(())

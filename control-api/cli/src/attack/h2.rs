@@ -53,7 +53,9 @@ pub fn event(buf: &mut Vec<u8>, stream: u32) -> Option<Event> {
     let payload = buf.get(FRAME_HEAD..FRAME_HEAD + size)?.to_vec();
     buf.drain(..FRAME_HEAD + size);
     Some(match kind {
-        HEADERS if id == stream => block(&payload, flags).and_then(status).map_or(Event::Other, Event::Status),
+        HEADERS if id == stream => {
+            block(&payload, flags).and_then(status).map_or(Event::Other, Event::Status)
+        }
         RST_STREAM if id == stream => Event::Reset,
         GOAWAY => Event::Reset,
         SETTINGS if flags & ACK == 0 => Event::Answer(frame(SETTINGS, ACK, 0, &[])),

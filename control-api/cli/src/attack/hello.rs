@@ -12,12 +12,9 @@ pub fn client_hello(name: &[u8]) -> Vec<u8> {
     // ECDHE with AES-128-GCM, both signature kinds; no compression.
     body.extend([0, 4, 0xc0, 0x2b, 0xc0, 0x2f, 1, 0]);
     // supported_groups x25519 and P-256; signature_algorithms ECDSA-P256 and RSA-PSS; point formats.
-    let rest = [
-        &[0, 10, 0, 6, 0, 4, 0, 29, 0, 23][..],
-        &[0, 13, 0, 6, 0, 4, 4, 3, 8, 4],
-        &[0, 11, 0, 2, 1, 0],
-    ]
-    .concat();
+    let rest =
+        [&[0, 10, 0, 6, 0, 4, 0, 29, 0, 23][..], &[0, 13, 0, 6, 0, 4, 4, 3, 8, 4], &[0, 11, 0, 2, 1, 0]]
+            .concat();
     body.extend(prefixed(&[extension, rest].concat()));
 
     let mut handshake = vec![1, 0];

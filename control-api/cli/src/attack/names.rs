@@ -74,7 +74,18 @@ fn answer(query: &[u8], table: &Mutex<Table>) -> Option<Vec<u8>> {
 
     let mut reply = query.get(..2)?.to_vec();
     // Response, recursion desired and available; NXDOMAIN or not.
-    reply.extend_from_slice(&[0x81, 0x80 | if missing { 3 } else { 0 }, 0, 1, 0, u8::try_from(records.len()).ok()?, 0, 0, 0, 0]);
+    reply.extend_from_slice(&[
+        0x81,
+        0x80 | if missing { 3 } else { 0 },
+        0,
+        1,
+        0,
+        u8::try_from(records.len()).ok()?,
+        0,
+        0,
+        0,
+        0,
+    ]);
     reply.extend_from_slice(question);
     for record in records {
         reply.extend_from_slice(&[0xc0, 0x0c]);

@@ -249,7 +249,9 @@ fn reply(head: &str) -> Vec<u8> {
         "/reflect" => plain(&format!("X-Echo: {credential}\r\n"), head),
         "/base64" => plain("", &STANDARD.encode(bare)),
         "/percent" => plain("", &percent(bare)),
-        "/json" => plain("Content-Type: application/json\r\n", &serde_json::json!({ "key": bare }).to_string()),
+        "/json" => {
+            plain("Content-Type: application/json\r\n", &serde_json::json!({ "key": bare }).to_string())
+        }
         "/split" => chunks(bare, ""),
         "/trailer" => chunks("ok", &format!("X-Echo: {credential}\r\n")),
         "/redirect" => plain(
@@ -259,13 +261,18 @@ fn reply(head: &str) -> Vec<u8> {
         "/ws" => switching(&accept(field(head, "sec-websocket-key").unwrap_or_default())),
         "/ws-bad" => switching("AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
         "/ws-refuse" => b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno".to_vec(),
-        "/unasked" => b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n".to_vec(),
-        "/desync" => {
-            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray".to_vec()
+        "/unasked" => {
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n".to_vec()
         }
-        "/twofold" => b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n\
+        "/desync" => {
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
+                .to_vec()
+        }
+        "/twofold" => {
+            b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n\
             HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
-            .to_vec(),
+                .to_vec()
+        }
         "/hop" => plain(
             "Connection: X-Private, keep-alive\r\nX-Private: 1\r\nKeep-Alive: timeout=9\r\n\
              Proxy-Authenticate: Basic realm=x\r\nAlt-Svc: h3=\":443\"\r\n",

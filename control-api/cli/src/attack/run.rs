@@ -18,7 +18,8 @@ use super::target::Target;
 use super::{AttackError, io};
 
 /// Names with an origin; the index is its address, 127.0.0.1 first.
-pub const ORIGINS: [&str; 6] = ["allowed.test", "other.test", "denied.test", "bound.test", "inject.test", "paths.test"];
+pub const ORIGINS: [&str; 6] =
+    ["allowed.test", "other.test", "denied.test", "bound.test", "inject.test", "paths.test"];
 
 /// The origins that the real value may reach.
 const BOUND: [&str; 2] = ["bound.test", "inject.test"];
@@ -150,8 +151,16 @@ impl Stage {
     ///
     /// # Errors
     /// A proxy that does not start.
-    pub fn play(&self, corpus: &Corpus, aim: Aim, profile: &str, only: Option<&str>) -> Result<Vec<Played>, AttackError> {
-        let wanted = |class: &str, attack: &Attack| only.is_none_or(|only| attack.id.contains(only) || class.contains(only));
+    pub fn play(
+        &self,
+        corpus: &Corpus,
+        aim: Aim,
+        profile: &str,
+        only: Option<&str>,
+    ) -> Result<Vec<Played>, AttackError> {
+        let wanted = |class: &str, attack: &Attack| {
+            only.is_none_or(|only| attack.id.contains(only) || class.contains(only))
+        };
         let all: Vec<(&str, &Attack)> = corpus
             .classes
             .iter()
@@ -172,11 +181,13 @@ impl Stage {
             }
             Aim::Program(program) => {
                 for profile in &corpus.profiles {
-                    let entries: Vec<_> = all.iter().filter(|(_, attack)| attack.profile == profile.name).collect();
+                    let entries: Vec<_> =
+                        all.iter().filter(|(_, attack)| attack.profile == profile.name).collect();
                     if entries.is_empty() {
                         continue;
                     }
-                    let start = || Target::start(&program, profile, &self.variables, &self.environment(), &self.dir);
+                    let start =
+                        || Target::start(&program, profile, &self.variables, &self.environment(), &self.dir);
                     let mut target = start()?;
                     for (_, attack) in entries {
                         verdicts.insert(attack.id.clone(), self.one(attack, &mut target));
@@ -337,7 +348,11 @@ impl Stage {
             Lines::AtLeast(count) => lines >= count,
             Lines::Any => true,
         };
-        if held || !self.rules.audit { Ok(()) } else { Err(format!("{lines} audit lines instead of {least}")) }
+        if held || !self.rules.audit {
+            Ok(())
+        } else {
+            Err(format!("{lines} audit lines instead of {least}"))
+        }
     }
 
     fn barrier(&self, target: &Target, attack: &Attack) {
@@ -345,7 +360,8 @@ impl Stage {
         let path = format!("/barrier-{}", attack.id);
         if let Ok(mut client) = Client::connect(to, self.rules.patience) {
             let host = format!("allowed.test:{}", self.origins.plain);
-            client.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes());
+            client
+                .send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes());
             let _ = client.read();
         }
         target.await_path(&path, self.rules.patience);
@@ -408,7 +424,8 @@ fn judge(attack: &Attack, variables: &Variables, seen: &[Received]) -> Result<()
             }
         }
     }
-    let all: Vec<u8> = ORIGINS.iter().flat_map(|name| [by_origin(name, false), by_origin(name, true)]).flatten().collect();
+    let all: Vec<u8> =
+        ORIGINS.iter().flat_map(|name| [by_origin(name, false), by_origin(name, true)]).flatten().collect();
     for text in &attack.sees {
         if !contains(&all, &variables.bytes(text)?) {
             return Err(format!("no origin received {text:?}"));
@@ -420,7 +437,8 @@ fn judge(attack: &Attack, variables: &Variables, seen: &[Received]) -> Result<()
 fn secret_free(place: &str, bytes: &[u8]) -> Result<(), String> {
     let json = serde_json::to_string(VALUE).unwrap_or_default();
     let json = json.trim_matches('"');
-    let percent = percent_encoding::utf8_percent_encode(VALUE, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let percent =
+        percent_encoding::utf8_percent_encode(VALUE, percent_encoding::NON_ALPHANUMERIC).to_string();
     let forms = [
         ("the real value", VALUE.to_owned()),
         ("the real value in base64", STANDARD_NO_PAD.encode(VALUE)),
@@ -451,7 +469,9 @@ mod tests {
     #[test]
     fn a_value_is_found_in_every_spelling() {
         assert!(secret_free("x", b"nothing").is_ok());
-        for text in [VALUE.to_owned(), STANDARD_NO_PAD.encode(VALUE), VALUE.replace('"', "\\\"").replace('/', "\\/")] {
+        for text in
+            [VALUE.to_owned(), STANDARD_NO_PAD.encode(VALUE), VALUE.replace('"', "\\\"").replace('/', "\\/")]
+        {
             assert!(secret_free("x", text.as_bytes()).is_err(), "{text}");
         }
     }

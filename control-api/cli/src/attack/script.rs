@@ -159,7 +159,9 @@ mod tests {
 
     #[test]
     fn steps_are_read_and_other_lines_are_errors() {
-        let steps = parse("open tunnel\n  # a remark\nsend a b \\r\\n\ntls - h2\nexpect 200,403\nh2 :path=/?a=b").expect("valid");
+        let steps =
+            parse("open tunnel\n  # a remark\nsend a b \\r\\n\ntls - h2\nexpect 200,403\nh2 :path=/?a=b")
+                .expect("valid");
         assert_eq!(
             steps,
             [

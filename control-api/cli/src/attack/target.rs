@@ -119,7 +119,9 @@ impl Target {
     pub fn await_path(&self, path: &str, patience: Duration) {
         let quoted = format!("\"{path}\"");
         if let Some(process) = &self.process {
-            process.until(patience, |lines| lines.iter().rev().any(|line| line.contains(&quoted) && is_audit(line)));
+            process.until(patience, |lines| {
+                lines.iter().rev().any(|line| line.contains(&quoted) && is_audit(line))
+            });
         }
     }
 

@@ -103,7 +103,9 @@ fn play(args: &AttackArgs) -> Result<Report, AttackError> {
         return Ok(Report::new(&program.display().to_string(), &played));
     }
     let (Some(proxy), Some(dir)) = (args.proxy, &args.write_profile) else {
-        return Err(AttackError::Usage("give --proxy-bin PATH, or --proxy ADDR with --write-profile DIR".to_owned()));
+        return Err(AttackError::Usage(
+            "give --proxy-bin PATH, or --proxy ADDR with --write-profile DIR".to_owned(),
+        ));
     };
     let played = against_running(args, &corpus, proxy, dir)?;
     Ok(Report::new(&proxy.to_string(), &played))
@@ -129,7 +131,10 @@ fn against_running(
         stage.variables().set(&format!("listen_{}", listener.name()), addr.to_string());
     }
     let config = write_config(profile, &profile.extra, stage.variables(), dir)?;
-    printer::note(format_args!("start the proxy now, with this environment and -config {}", config.display()));
+    printer::note(format_args!(
+        "start the proxy now, with this environment and -config {}",
+        config.display()
+    ));
     for (name, value) in stage.environment() {
         printer::note(format_args!("  {name}='{value}'"));
     }
