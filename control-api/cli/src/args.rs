@@ -50,21 +50,16 @@ pub enum Doctor {
 #[derive(Debug, Args)]
 #[command(after_long_help = RUN_EXAMPLES)]
 pub struct RunArgs {
-    /// A credential and the hosts it may go to: NAME[=SOURCE]@HOST[:PORT][,HOST…][/PLACE[+PLACE…]]
-    ///
-    /// NAME is the variable that holds the placeholder inside. SOURCE is env:VAR, file:PATH or cmd:COMMAND, by
-    /// default the variable NAME. HOST may be `*.example.com`; port 443 and TLS unless `:PORT` or `http://` says
-    /// otherwise. PLACE is header:NAME, basic, query, query:NAME, path or body, by default the well-known
-    /// credential headers, Basic included.
-    #[arg(long, value_name = "BINDING")]
+    /// `--secret`, read by [`crate::binding::parse_secret`].
+    #[arg(long, value_name = "BINDING", help = SECRET, long_help = SECRET_LONG)]
     pub secret: Vec<String>,
 
     /// Another text for the placeholder of a secret, for programs that check its form: NAME=TEXT
     #[arg(long, value_name = "NAME=TEXT")]
     pub placeholder: Vec<String>,
 
-    /// A host that may be reached without a credential: HOST[:PORT]
-    #[arg(long, value_name = "HOST")]
+    /// `--allow`, read by [`crate::binding::parse_allow`].
+    #[arg(long, value_name = "HOST", help = "A host that may be reached without a credential: HOST[:PORT]")]
     pub allow: Vec<String>,
 
     /// The proxy's configuration instead of --secret and --allow
@@ -88,9 +83,18 @@ pub struct RunArgs {
     pub print_config: bool,
 
     /// The program and its arguments
-    #[arg(last = true, value_name = "PROGRAM ARGS…")]
+    #[arg(last = true, value_name = "PROGRAM")]
     pub program: Vec<OsString>,
 }
+
+const SECRET: &str = "A credential and where it may go: NAME[=SOURCE]@HOST[:PORT][,HOST…][/PLACE[+PLACE…]]";
+
+const SECRET_LONG: &str = "\
+A credential and where it may go: NAME[=SOURCE]@HOST[:PORT][,HOST…][/PLACE[+PLACE…]]
+
+NAME is the variable that holds the placeholder inside. SOURCE is env:VAR, file:PATH or cmd:COMMAND, by default the \
+variable NAME. HOST may be *.example.com; port 443 and TLS unless :PORT or http:// says otherwise. PLACE is \
+header:NAME, basic, query, query:NAME, path or body, by default the well-known credential headers, Basic included.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -101,3 +105,15 @@ Examples:
 
 The program finds NAME=NAME in its environment and uses that word as if it were the credential. The exit code is
 the program's own; 125 means that centaur itself failed, 126 and 127 that the program could not be run or found.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

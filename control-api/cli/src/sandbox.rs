@@ -4,9 +4,9 @@
 //! Three processes stand between the caller and the program, because each kernel step wants its own moment:
 //!
 //! 1. the **parent** ([`Isolation`]) holds the proxy and the secrets and stays in the host's namespaces;
-//! 2. **stage 1** ([`stage1`]) leaves for new user, network, mount, IPC and PID namespaces while it has a single
+//! 2. **stage 1** (`stage1`) leaves for new user, network, mount, IPC and PID namespaces while it has a single
 //!    thread, opens the listeners there and sends them to the parent;
-//! 3. **stage 2** ([`stage2`]) is PID 1 of the new PID namespace: it arranges the file system, drops every privilege,
+//! 3. **stage 2** (`stage2`) is PID 1 of the new PID namespace: it arranges the file system, drops every privilege,
 //!    starts the program and reaps what the program leaves.
 //!
 //! Both stages are this executable again, so that no code runs between fork and exec. They share one socket with the

@@ -83,6 +83,17 @@ fn nothing_gets_out_and_the_allowed_request_does() {
 }
 
 #[test]
+fn the_escape_check_notices_that_there_is_no_isolation() {
+    // The hidden command of the check, on the host itself: ports 1, a parent id, and sockets that are not there.
+    let words = ["__escape", "1", "1", "1", "1", "no-such-name", "/nonexistent/socket"];
+    let ended = outcome(centaur().args(words));
+    assert_eq!(ended.code, Some(1));
+    let escaped = |way: &str| ended.out.lines().any(|line| line.starts_with("ESCAPED") && line.contains(way));
+    assert!(escaped("the parent's environment") && escaped("capabilities"), "{}", ended.out);
+    assert!(ended.out.lines().any(|line| line.starts_with("FAILED") && line.contains("allowed twin")));
+}
+
+#[test]
 fn the_same_holds_for_an_ordinary_user() {
     let (_directory, mut command) =
         as_ordinary_user().unwrap_or_else(|| (tempfile::tempdir().unwrap(), centaur()));
