@@ -72,8 +72,10 @@ fn what_the_program_leaves_running_ends_with_it() {
 
 #[test]
 fn killing_centaur_ends_the_program() {
-    let mut child =
-        run(&[], &["sh", "-c", "echo ready; sleep 98762.5"]).stdout(Stdio::piped()).spawn().unwrap();
+    // A killed process cannot clean up; what it leaves (certificates, nothing secret) goes with this directory.
+    let temporary = tempfile::tempdir().unwrap();
+    let mut command = run(&[], &["sh", "-c", "echo ready; sleep 98762.5"]);
+    let mut child = command.env("TMPDIR", temporary.path()).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(eventually(|| runs_somewhere("98762.5")));
