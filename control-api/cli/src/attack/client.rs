@@ -39,6 +39,8 @@ pub enum Read1 {
 pub struct Client {
     wire: Wire,
     patience: Duration,
+    /// When the step under way gives up; a peer that trickles does not put it off.
+    deadline: Instant,
     buf: Vec<u8>,
     /// Everything received.
     pub received: Vec<u8>,
@@ -56,7 +58,7 @@ impl Client {
         let _ = stream.set_nodelay(true);
         let _ = stream.set_read_timeout(Some(patience));
         let _ = stream.set_write_timeout(Some(patience));
-        Ok(Self { wire: Wire::Plain(stream), patience, buf: Vec::new(), received: Vec::new(), stream: None })
+        Ok(Self { wire: Wire::Plain(stream), patience, deadline: Instant::now(), buf: Vec::new(), received: Vec::new(), stream: None })
     }
 
     /// A handshake; one that fails leaves the connection ended, which later steps judge.
@@ -133,6 +135,7 @@ impl Client {
     /// # Errors
     /// That neither came in time, or bytes that are no response.
     pub fn read(&mut self) -> Result<Read1, String> {
+        self.start_clock();
         loop {
             let Some(head) = self.until(b"\r\n\r\n")? else {
                 // Leftovers without a head, such as a TLS alert on a connection without TLS, are an end as well.
@@ -161,6 +164,7 @@ impl Client {
     /// # Errors
     /// Other bytes, or none in time.
     pub fn exactly(&mut self, wanted: &[u8]) -> Result<(), String> {
+        self.start_clock();
         while self.buf.len() < wanted.len() && self.fill()? > 0 {}
         let got: Vec<u8> = self.buf.drain(..wanted.len().min(self.buf.len())).collect();
         if got == wanted { Ok(()) } else { Err(format!("got {} instead", hex(&got))) }
@@ -171,6 +175,7 @@ impl Client {
     /// # Errors
     /// That nothing came in time.
     pub fn at_end(&mut self) -> Result<bool, String> {
+        self.start_clock();
         Ok(self.buf.is_empty() && self.fill()? == 0)
     }
 
@@ -179,6 +184,7 @@ impl Client {
     /// # Errors
     /// Bytes, or no end in time.
     pub fn closed(&mut self) -> Result<(), String> {
+        self.start_clock();
         while self.fill()? > 0 {}
         if self.buf.is_empty() { Ok(()) } else { Err(format!("got {} before the end", hex(&self.buf))) }
     }
@@ -200,6 +206,7 @@ impl Client {
     /// # Errors
     /// That neither came in time.
     pub fn h2_status(&mut self) -> Result<Option<u16>, String> {
+        self.start_clock();
         let stream = self.stream.unwrap_or(1);
         loop {
             match h2::event(&mut self.buf, stream) {
@@ -282,18 +289,29 @@ impl Client {
         }
     }
 
+    fn start_clock(&mut self) {
+        self.deadline = Instant::now() + self.patience;
+    }
+
     /// Zero at the end, however the end came.
     fn fill(&mut self) -> Result<usize, String> {
         let mut chunk = [0; 16 * 1024];
+        let late = || format!("no answer and no end in {} s", self.patience.as_secs_f32());
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(late());
+        }
         let result = match &mut self.wire {
-            Wire::Plain(stream) => stream.read(&mut chunk),
-            Wire::Tls(stream) => stream.read(&mut chunk),
+            Wire::Plain(stream) => stream.set_read_timeout(Some(left)).and_then(|()| stream.read(&mut chunk)),
+            Wire::Tls(stream) => {
+                stream.sock.set_read_timeout(Some(left)).and_then(|()| stream.read(&mut chunk))
+            }
             Wire::Ended => return Ok(0),
         };
         let count = match result {
             Ok(count) => count,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                return Err(format!("no answer and no end in {} s", self.patience.as_secs_f32()));
+                return Err(late());
             }
             Err(_) => 0,
         };
