@@ -12,3 +12,13 @@ pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
         Err(_) => panic!("waited {PATIENCE:?} for {what}"),
     }
 }
+
+/// Asks until the answer is yes, or fails the test with `what`.
+pub async fn eventually(what: &str, mut probe: impl AsyncFnMut() -> bool) {
+    within(what, async {
+        while !probe().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}

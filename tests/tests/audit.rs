@@ -1,5 +1,6 @@
 //! Every request that was read has exactly one line, whatever became of it.
 
+use centaur_e2e::wait::eventually;
 use centaur_e2e::world::{NAMES, PLACEHOLDER, REAL};
 use centaur_e2e::{RawOrigin, Request, World};
 
@@ -90,9 +91,7 @@ async fn a_client_that_goes_away_is_a_cancel_and_not_an_error() {
     let w = World::usual().start().await;
     let mut conn = w.https("b.test").await;
     conn.send(Request::get(&w.at("b.test"), "/wait").bytes()).await;
-    while w.origin.seen().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    eventually("the origin to have it", async || !w.origin.seen().is_empty()).await;
     drop(conn);
     let audit = w.proxy.audited(1).await;
     assert_eq!((audit[0].action(), audit[0].status()), ("client_cancel", 200), "{}", audit[0].text());
@@ -124,12 +123,9 @@ async fn the_log_level_does_not_silence_the_audit() {
     .expect("write");
     let config = config.display().to_string();
     let proxy = centaur_e2e::Proxy::spawn(&["-config", &config], &std::collections::HashMap::new());
-    let stream = loop {
-        match tokio::net::TcpStream::connect(("127.0.0.1", port)).await {
-            Ok(stream) => break stream,
-            Err(_) => tokio::task::yield_now().await,
-        }
-    };
+    let open = async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok();
+    eventually("the listener", open).await;
+    let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("connect");
     let mut conn = centaur_e2e::Conn::new(stream, std::sync::Arc::default());
     Request::get("x.test", "/").on(&mut conn).await.expect(403);
     let audit = proxy.audited(1).await;

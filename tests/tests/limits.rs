@@ -1,5 +1,6 @@
 //! Limits answer clearly and hit nobody else. Times are configured small; nothing here measures speed.
 
+use centaur_e2e::wait::eventually;
 use centaur_e2e::{Request, World};
 
 #[tokio::test]
@@ -106,9 +107,7 @@ async fn requests_beyond_the_limit_of_one_client_get_429() {
     let mut first = w.http().await;
     first.send(Request::get(&host, "/wait").bytes()).await;
     // The origin has it, so it is under way.
-    while w.origin.seen().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    eventually("the origin to have it", async || !w.origin.seen().is_empty()).await;
     let reply = Request::get(&host, "/ok").on(&mut w.http().await).await;
     reply.refused(429);
     w.origin.release();
@@ -126,11 +125,10 @@ async fn connections_beyond_the_limit_are_closed_and_a_freed_place_is_given_agai
     let second = Request::get(&host, "/ok").try_on(&mut w.http().await).await;
     assert!(second.as_ref().is_none_or(|reply| reply.status >= 400), "{second:?}");
     drop(first);
-    loop {
-        if Request::get(&host, "/ok").try_on(&mut w.http().await).await.is_some_and(|reply| reply.status == 200) {
-            break;
-        }
-    }
+    eventually("the freed place", async || {
+        Request::get(&host, "/ok").try_on(&mut w.http().await).await.is_some_and(|reply| reply.status == 200)
+    })
+    .await;
 }
 
 #[tokio::test]

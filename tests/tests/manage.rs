@@ -1,5 +1,6 @@
 //! Management, reload, health and metrics.
 
+use centaur_e2e::wait::eventually;
 use centaur_e2e::world::{PLACEHOLDER, REAL};
 use centaur_e2e::{Builder, Reply, Request, World};
 use rustix::process::Signal;
@@ -101,11 +102,8 @@ async fn sighup_reloads() {
     Request::get(&w.at("c.test"), "/ok").on(&mut conn).await.expect(403);
     w.edit_config("{host: \"b.test\"}", "{host: \"c.test\"}");
     w.proxy.signal(Signal::HUP);
-    loop {
-        if Request::get(&w.at("c.test"), "/ok").on(&mut conn).await.status == 200 {
-            break;
-        }
-    }
+    let request = Request::get(&w.at("c.test"), "/ok");
+    eventually("the reload", async || request.on(&mut conn).await.status == 200).await;
     // A bad file keeps the old state, and the process lives.
     w.edit_config("- name: allowlist", "- name: nope");
     w.proxy.signal(Signal::HUP);
@@ -133,12 +131,11 @@ async fn a_changed_file_source_reaches_open_connections() {
     assert_eq!(w.origin.last().header("authorization"), Some("Bearer fake-first"));
     std::fs::write(&file, "fake-second").expect("write");
     call(&w, "POST", "/v1/reload", KEY).await.expect(200);
-    loop {
+    eventually("the new value", async || {
         request.on(&mut conn).await.expect(200);
-        if w.origin.last().header("authorization") == Some("Bearer fake-second") {
-            break;
-        }
-    }
+        w.origin.last().header("authorization") == Some("Bearer fake-second")
+    })
+    .await;
     drop(conn);
     let before = w.proxy.audit().len();
     w.finish(before).await;

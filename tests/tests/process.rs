@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt as _;
 
 use centaur_e2e::proxy::Ended;
+use centaur_e2e::wait::eventually;
 use centaur_e2e::{Proxy, Request, World};
 use rustix::process::Signal;
 
@@ -128,9 +129,7 @@ async fn term_and_int_end_it_cleanly_with_work_under_way() {
         let w = World::usual().start().await;
         let mut under_way = w.http().await;
         under_way.send(Request::get(&w.plain_at("b.test"), "/wait").bytes()).await;
-        while w.origin.seen().is_empty() {
-            tokio::task::yield_now().await;
-        }
+        eventually("the origin to have it", async || !w.origin.seen().is_empty()).await;
         let _idle = w.http().await;
         let _tunnel = w.tunnel(&w.at("a.test")).await;
         w.proxy.signal(signal);

@@ -20,14 +20,12 @@ async fn every_form_under_every_coding_comes_back_as_the_placeholder() {
             let content = String::from_utf8(decompress(&coding, &reply.body)).expect("text");
             // The decoded content, which the byte search at the end would not see through the coding.
             centaur_e2e::leak::refuse(&format!("{form} under {coding}"), content.as_bytes(), &[REAL.to_owned()]);
+            // Inside base64 the placeholder may have another length than the value, so only its beginning is sure.
             let shown = match form {
-                "base64" => base64::engine::general_purpose::STANDARD.encode(PLACEHOLDER),
+                "base64" => base64::engine::general_purpose::STANDARD.encode(&PLACEHOLDER[..9]),
                 _ => PLACEHOLDER.to_owned(),
             };
-            assert!(
-                content.contains(PLACEHOLDER) || content.contains(&shown),
-                "{form} under {coding}: {content}"
-            );
+            assert!(content.contains(&shown), "{form} under {coding}: {content}");
             assert!(content.starts_with("before ") && content.ends_with(" after\n"), "{content}");
         }
     }

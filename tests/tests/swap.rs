@@ -234,11 +234,14 @@ async fn an_unavailable_secret_refuses_only_where_it_is_required() {
 
 #[tokio::test]
 async fn a_real_value_does_not_travel_in_cleartext_unless_the_binding_says_so() {
-    let refused = World::usual().start().await;
-    let request = Request::get(&refused.plain_at("a.test"), "/ok").bearer(PLACEHOLDER);
-    let reply = request.on(&mut refused.http().await).await;
-    assert!(refused.origin.seen().iter().all(|seen| !seen.everything().contains(REAL)), "{reply:?}");
-    refused.finish(1).await;
+    let refused = World::builder().allow("far.test").bind("far.test", "").start().await;
+    // Somewhere else than this machine, and an address that no TCP packet leaves for.
+    refused.dns.set("far.test", &["224.0.0.1".parse().expect("address")]);
+    let reply = Request::get("far.test", "/ok").bearer(PLACEHOLDER).on(&mut refused.http().await).await;
+    assert_eq!(reply.refused(403).code(), Some("plaintext-credential"));
+    let without = Request::get("far.test", "/ok").on(&mut refused.http().await).await;
+    assert_eq!(without.status, 502, "without a credential it is only unreachable");
+    refused.finish(2).await;
 
     let allowed = World::builder()
         .allow("a.test")

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -83,6 +84,7 @@ pub struct Stage {
     origins: Origins,
     variables: Variables,
     rules: Rules,
+    barriers: AtomicUsize,
 }
 
 /// How strictly and how patiently is judged.
@@ -131,7 +133,7 @@ impl Stage {
             let [high, low] = port.to_be_bytes();
             variables.set(name, format!("\\x{high:02x}\\x{low:02x}"));
         }
-        Ok(Self { dir: dir.to_owned(), origins, variables, rules })
+        Ok(Self { dir: dir.to_owned(), origins, variables, rules, barriers: AtomicUsize::new(0) })
     }
 
     /// What `@{…}` stands for, to be changed before a profile is written.
@@ -334,13 +336,13 @@ impl Stage {
             return Ok(());
         }
         let (Lines::Exactly(least) | Lines::AtLeast(least)) = attack.audit else {
-            self.barrier(target, attack);
+            self.barrier(target);
             return Ok(());
         };
         if self.rules.audit {
             target.await_audit(before + least, self.rules.patience);
         }
-        self.barrier(target, attack);
+        self.barrier(target);
         // The barrier's own line does not count.
         let lines = target.audited().saturating_sub(before + 1);
         let held = match attack.audit {
@@ -355,9 +357,10 @@ impl Stage {
         }
     }
 
-    fn barrier(&self, target: &Target, attack: &Attack) {
+    fn barrier(&self, target: &Target) {
         let Some(to) = target.listener(Listener::Http) else { return };
-        let path = format!("/barrier-{}", attack.id);
+        // No text of an entry may stand in it, since origins are searched for those.
+        let path = format!("/barrier-{}", self.barriers.fetch_add(1, Ordering::Relaxed));
         if let Ok(mut client) = Client::connect(to, self.rules.patience) {
             let host = format!("allowed.test:{}", self.origins.plain);
             client
