@@ -275,6 +275,7 @@ impl Reloader {
         let read = self.read.as_ref().ok_or(ReloadError::NoFile)?;
         let mut config = read().map_err(ReloadError::Invalid)?;
         let transforms = std::mem::take(&mut config.transforms);
+        self.app.sources.reload();
         let pipeline = Pipeline::build(transforms, &self.app.sources)
             .map_err(|error| ReloadError::Invalid(error.to_string()))?;
         let auth = ClientAuth::load(config.proxy.client_auth.as_ref()).map_err(ReloadError::Invalid)?;

@@ -61,6 +61,8 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 /// The start of HTTP/2 in clear (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How long the answer to a stalled client may take to be written.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
 /// How long and how much is read after the last answer, so that a reset does not destroy it.
 const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 256 * 1024;
@@ -183,11 +185,12 @@ where
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let timeouts = &conn.app.timeouts;
-    let mut clock = pin!(tokio::time::sleep_until(deadline(gate, timeouts).0));
+    let mut armed = deadline(gate, timeouts).0;
+    let mut clock = pin!(tokio::time::sleep_until(armed));
     let mut drain = conn.app.drain.clone();
     let mut draining = pin!(async move { drain.wait_for(|phase| *phase != Phase::Running).await.is_ok() });
-    let mut drained = false;
-    poll_fn(|cx| {
+    let (mut drained, mut told) = (false, false);
+    poll_fn(|cx| loop {
         if !drained && draining.as_mut().poll(cx).is_ready() {
             drained = true;
             Pin::new(&mut *http).graceful_shutdown();
@@ -196,14 +199,30 @@ where
         if let Poll::Ready(result) = http.poll_without_shutdown(cx) {
             return Poll::Ready(if result.is_ok() { Served::Ended } else { Served::Failed });
         }
+        // What was just polled may have begun something with a shorter limit.
+        let sooner = deadline(gate, timeouts).0;
+        if sooner < armed && !gate.is_stalled() {
+            armed = sooner;
+            clock.as_mut().reset(armed);
+        }
         while clock.as_mut().poll(cx).is_ready() {
             let (at, overdue) = deadline(gate, timeouts);
-            if at <= Instant::now() {
+            if at > Instant::now() {
+                armed = at.max(Instant::now() + CLOCK_STEP);
+                clock.as_mut().reset(armed);
+                continue;
+            }
+            if overdue != Overdue::Stalled || !gate.stall() {
                 return Poll::Ready(Served::Overdue(overdue));
             }
-            clock.as_mut().reset(at.max(Instant::now() + CLOCK_STEP));
+            // The exchange hears of it first, so that the client gets an answer.
+            armed = Instant::now() + LAST_ANSWER;
+            clock.as_mut().reset(armed);
+            told = true;
         }
-        Poll::Pending
+        if !std::mem::take(&mut told) {
+            return Poll::Pending;
+        }
     })
     .await
 }

@@ -49,9 +49,10 @@ pub async fn serve(conn: &Arc<Conn>, request: Request<Incoming>, gate: Option<&C
     let mut record = open_record(conn, &parts);
     let body = ClientBody::new(body);
     let method = parts.method.clone();
+    let expects_continue = parts.headers.contains_key(EXPECT);
     let in_flight = match conn.app.limits.request(conn.client.ip()) {
         Ok(guard) => guard,
-        Err(refusal) => return Box::pin(refuse(conn, gate, record, refusal, &method, body)).await,
+        Err(refusal) => return Box::pin(refuse(expects_continue, gate, record, refusal, &method, body)).await,
     };
     let running = Running { _counted: conn.app.metrics.in_flight(), _in_flight: in_flight };
     if parts.method == Method::OPTIONS && parts.uri.path() == "*" && parts.version != Version::HTTP_2 {
@@ -61,13 +62,13 @@ pub async fn serve(conn: &Arc<Conn>, request: Request<Incoming>, gate: Option<&C
     }
     let target = match admit(conn, &mut parts) {
         Ok(target) => target,
-        Err(refusal) => return Box::pin(refuse(conn, gate, record, refusal, &method, body)).await,
+        Err(refusal) => return Box::pin(refuse(expects_continue, gate, record, refusal, &method, body)).await,
     };
     if parts.method == Method::CONNECT && parts.extensions.get::<hyper::ext::Protocol>().is_none() {
         if conn.opens_tunnels() {
             return crate::tunnel::connect(conn, &parts, target, record, gate);
         }
-        return Box::pin(refuse(conn, gate, record, Refusal::no_tunnel_here(), &method, body)).await;
+        return Box::pin(refuse(expects_continue, gate, record, Refusal::no_tunnel_here(), &method, body)).await;
     }
     let exchange = Exchange { conn, gate, target, method, running: Some(running) };
     exchange.run(parts, body, record).await
@@ -106,9 +107,9 @@ impl Exchange<'_> {
         let decided = unless_gone(self.gate, pin!(pipeline.request(&mut passage))).await;
         let spellings = passage.spellings;
         let permit = match decided {
-            Some(Ok(permit)) => permit,
-            Some(Err(refusal)) => return Box::pin(refuse(self.conn, self.gate, record, refusal, &self.method, body)).await,
-            None => return self.cancelled(record),
+            Ok(Ok(permit)) => permit,
+            Ok(Err(refusal)) => return Box::pin(refuse(expects_continue, self.gate, record, refusal, &self.method, body)).await,
+            Err(gone) => return self.cancelled(record, gone),
         };
         if permit.credential().is_some() {
             app.metrics.swapped();
@@ -136,9 +137,9 @@ impl Exchange<'_> {
         let answer = unless_gone(self.gate, pin!(self.send(&permit, request, prefer, &upload, hold))).await;
         record.bytes_in = upload.bytes.load(Ordering::Relaxed);
         match answer {
-            None => self.cancelled(record),
-            Some(Err(_)) if upload.client_failed.load(Ordering::Acquire) => self.cancelled(record),
-            Some(Err(error)) => {
+            Err(gone) => self.cancelled(record, gone),
+            Ok(Err(_)) if upload.client_failed.load(Ordering::Acquire) => self.cancelled(record, Gone::Reset),
+            Ok(Err(error)) => {
                 let refusal = match upload.missing.get() {
                     Some(secret) => Refusal::placeholder_missing(secret),
                     None => error.refusal(permit.credential()),
@@ -146,7 +147,7 @@ impl Exchange<'_> {
                 self.end_connection();
                 self.answer(record, &refusal.closing())
             }
-            Some(Ok(response)) => {
+            Ok(Ok(response)) => {
                 pipeline.response(&mut record);
                 self.respond(response, &permit, record, upload)
             }
@@ -254,14 +255,14 @@ impl Exchange<'_> {
         let upload = Arc::new(Upload { done: true.into(), ..Upload::default() });
         let opened = unless_gone(self.gate, pin!(wanted.open(&self.conn.app.upstream, parts, &permit, &upload))).await;
         match opened {
-            None => self.cancelled(record),
-            Some(Err(refusal)) => {
+            Err(gone) => self.cancelled(record, gone),
+            Ok(Err(refusal)) => {
                 if let Some(gate) = self.gate {
                     gate.resume();
                 }
                 self.answer(record, &refusal)
             }
-            Some(Ok(websocket::Opened::Refused(response))) => {
+            Ok(Ok(websocket::Opened::Refused(response))) => {
                 // The origin did not switch: an ordinary answer, and the next request follows.
                 if let Some(gate) = self.gate {
                     gate.resume();
@@ -269,7 +270,7 @@ impl Exchange<'_> {
                 pipeline.response(&mut record);
                 self.respond(*response, &permit, record, upload)
             }
-            Some(Ok(websocket::Opened::Switched(mut switched))) => {
+            Ok(Ok(websocket::Opened::Switched(mut switched))) => {
                 record.status = 101;
                 if !switched.response.headers().contains_key(DATE) {
                     switched.response.headers_mut().insert(DATE, respond::date());
@@ -316,7 +317,11 @@ impl Exchange<'_> {
     }
 
     /// The client went away: nothing is written, and nobody would read it.
-    fn cancelled(&self, mut record: Record) -> Response<ResponseBody> {
+    fn cancelled(&self, mut record: Record, gone: Gone) -> Response<ResponseBody> {
+        if gone == Gone::Stalled {
+            self.end_connection();
+            return self.answer(record, &Refusal::stalled_body());
+        }
         record.client_cancel();
         record.close();
         if let Some(gate) = self.gate {
@@ -364,7 +369,7 @@ fn admit(conn: &Arc<Conn>, parts: &mut Parts) -> Result<RequestTarget, Refusal> 
 }
 
 async fn refuse(
-    conn: &Arc<Conn>,
+    expects_continue: bool,
     gate: Option<&ClientGate>,
     mut record: Record,
     mut refusal: Refusal,
@@ -374,7 +379,7 @@ async fn refuse(
     // Reading on keeps the connection usable and lets the client read the answer; a body that was announced but
     // not sent (100-continue) is not asked for.
     if !body.is_empty() {
-        let small = body.length().is_some_and(|length| length <= DRAIN);
+        let small = !expects_continue && body.length().is_some_and(|length| length <= DRAIN);
         let whole = small && matches!(body.peek(DRAIN as usize + 1, Duration::from_millis(250)).await, Ok((_, true)));
         if !whole {
             refusal = refusal.closing();
@@ -389,21 +394,20 @@ async fn refuse(
             gate.end();
         }
     }
-    let _ = conn;
     respond::refusal(&refusal, method)
 }
 
 /// Runs `work` unless the client goes away first. A client that has only closed its sending side still gets its
 /// answer; whether it is still there shows when something is sent, so after a while it is sent a `100 Continue`,
 /// which every HTTP/1.1 client skips.
-async fn unless_gone<F: Future>(gate: Option<&ClientGate>, mut work: Pin<&mut F>) -> Option<F::Output> {
-    let Some(gate) = gate else { return Some(work.await) };
+async fn unless_gone<F: Future>(gate: Option<&ClientGate>, mut work: Pin<&mut F>) -> Result<F::Output, Gone> {
+    let Some(gate) = gate else { return Ok(work.await) };
     let mut gone = pin!(wait_until_gone(gate));
     poll_fn(|cx| {
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
-            return Poll::Ready(Some(done));
+            return Poll::Ready(Ok(done));
         }
-        gone.as_mut().poll(cx).map(|()| None)
+        gone.as_mut().poll(cx).map(Err)
     })
     .await
 }
@@ -413,17 +417,17 @@ const PROBE_AFTER: Duration = Duration::from_secs(1);
 /// Time for a reset to come back.
 const PROBE_ANSWER: Duration = Duration::from_millis(200);
 
-async fn wait_until_gone(gate: &ClientGate) {
+async fn wait_until_gone(gate: &ClientGate) -> Gone {
     match poll_fn(|cx| gate.poll_gone(cx)).await {
-        Gone::Reset => return,
         Gone::HalfClosed => {}
+        gone => return gone,
     }
     loop {
         tokio::time::sleep(PROBE_AFTER).await;
         gate.interim(b"HTTP/1.1 100 Continue\r\n\r\n");
         tokio::time::sleep(PROBE_ANSWER).await;
         if gate.is_broken() {
-            return;
+            return Gone::Reset;
         }
     }
 }

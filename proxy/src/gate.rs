@@ -91,6 +91,7 @@ struct Clock {
     first: bool,
     busy: bool,
     write_blocked: bool,
+    stalled: bool,
 }
 
 /// What ran out.
@@ -111,6 +112,8 @@ pub enum Gone {
     HalfClosed,
     /// The connection is broken.
     Reset,
+    /// It is still there, but its body does not come.
+    Stalled,
 }
 
 impl<T> Gate<T> {
@@ -138,6 +141,7 @@ impl<T> Gate<T> {
                 first: true,
                 busy: false,
                 write_blocked: false,
+                stalled: false,
             },
         })))
     }
@@ -231,6 +235,16 @@ impl<T> Gate<T> {
         }
     }
 
+    /// Tells the exchange under way that its client has stalled. False when it was told before.
+    pub fn stall(&self) -> bool {
+        !std::mem::replace(&mut self.lock().clock.stalled, true)
+    }
+
+    /// Whether the exchange under way was told that its client has stalled.
+    pub fn is_stalled(&self) -> bool {
+        self.lock().clock.stalled
+    }
+
     /// Whether a head has begun to arrive (an idle connection that times out was no request).
     pub fn head_begun(&self) -> bool {
         self.lock().clock.head_started.is_some()
@@ -241,6 +255,9 @@ impl<T: AsyncRead + Unpin> Gate<T> {
     /// Ready when the client went away while its request is complete and the answer is not. Reads ahead a little.
     pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<Gone> {
         let mut inner = self.lock();
+        if inner.clock.stalled {
+            return Poll::Ready(Gone::Stalled);
+        }
         if matches!(inner.phase, Phase::Body(_) | Phase::Chunked(_) | Phase::Opaque) || !inner.admitted.is_empty() {
             // hyper reads the body; it will see the end itself.
             return Poll::Pending;

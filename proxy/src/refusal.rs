@@ -202,6 +202,16 @@ impl Refusal {
         )
     }
 
+    /// A request body that made no progress.
+    pub fn stalled_body() -> Self {
+        Self::reject(
+            "request-body-stalled",
+            StatusCode::REQUEST_TIMEOUT,
+            "the request body made no progress within proxy.timeouts.stalled_body",
+        )
+        .closing()
+    }
+
     /// The proxy is shutting down or awaiting its configuration.
     pub fn not_ready() -> Self {
         Self::core(

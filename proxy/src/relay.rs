@@ -51,7 +51,7 @@ pub async fn run(
     let to_upstream = async {
         copy(&mut client_read, &mut upstream_write, &seen, &seen.up)
             .await
-            .map_err(|e| format!("client->upstream copy: {e}"))
+            .map_err(|e| (e.kind(), format!("client->upstream copy: {e}")))
     };
     let to_client = async {
         let copied = match filter {
@@ -63,7 +63,7 @@ pub async fn run(
                 copied
             }
         };
-        copied.map_err(|e| format!("upstream->client copy: {e}"))
+        copied.map_err(|e| (e.kind(), format!("upstream->client copy: {e}")))
     };
     let watch_idle = async {
         let mut before = seen.pieces.load(Relaxed);
@@ -81,7 +81,17 @@ pub async fn run(
         let _ = drain.wait_for(|phase| *phase == crate::app::Phase::Stopping).await;
         Some("shutdown")
     };
-    let both = async { tokio::try_join!(to_upstream, to_client).map(|_| None) };
+    let both = async {
+        match tokio::try_join!(to_upstream, to_client) {
+            Ok(_) => Ok(None),
+            // Peers part in many ways; only what our own search objects to is a failure.
+            Err((io::ErrorKind::Other, text)) => Err(text),
+            Err((_, text)) => {
+                tracing::debug!(error = %text, "relay ended");
+                Ok(Some("broke-off"))
+            }
+        }
+    };
     let ended_by = tokio::select! {
         ended = both => ended?,
         ended = watch_idle => ended,

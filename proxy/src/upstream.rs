@@ -441,7 +441,12 @@ impl AsyncRead for UpstreamStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
-        each!(self, io => io.poll_read(cx, buf))
+        // An origin that ends TLS without close_notify ends its stream all the same; a body of known length that
+        // is cut short by it is still noticed.
+        match each!(self, io => io.poll_read(cx, buf)) {
+            Poll::Ready(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+            other => other,
+        }
     }
 }
 
