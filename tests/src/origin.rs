@@ -14,10 +14,12 @@
 //! | `/grpc` | a gRPC-like reply: content echoed, `grpc-status: 0` in the trailers |
 //! | `/ws` | a WebSocket that echoes; with `x-refuse: 1` a 403 instead |
 //! | `/wait` | `ok` after one [`Origin::release`] |
+//! | `/files/…` | a file of [`Origin::share`], for requests that carry the real value as Bearer, Basic or bare token |
 //! | `/hop` | hop-by-hop fields and `Alt-Svc` that must not reach a client |
 
 mod body;
 mod endpoints;
+mod files;
 mod ws;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -90,6 +92,7 @@ pub(crate) struct State {
     pub(crate) seen: Mutex<Vec<Seen>>,
     pub(crate) gate: Semaphore,
     connections: Mutex<usize>,
+    shared: Mutex<Option<std::path::PathBuf>>,
 }
 
 impl Origin {
@@ -104,6 +107,7 @@ impl Origin {
             seen: Mutex::new(Vec::new()),
             gate: Semaphore::new(0),
             connections: Mutex::new(0),
+            shared: Mutex::new(None),
         });
         let plain = listen(plain, None, state.clone()).await;
         let tls = listen(tls, Some(TlsAcceptor::from(config)), state.clone()).await;
@@ -142,6 +146,11 @@ impl Origin {
     /// Connections accepted so far.
     pub fn connections(&self) -> usize {
         *self.state.connections.lock().expect("lock")
+    }
+
+    /// Serves the files of `dir` under `/files/` to whoever shows [`crate::world::REAL`].
+    pub fn share(&self, dir: &std::path::Path) {
+        *self.state.shared.lock().expect("lock") = Some(dir.to_owned());
     }
 
     /// Lets one waiting stream go on by one event.

@@ -49,6 +49,25 @@ impl Tool {
         self
     }
 
+    /// The variables that make most clients use `w` as their proxy and trust it, with a home of their own.
+    pub fn behind(self, w: &crate::World) -> Self {
+        let proxy = format!("http://{}", w.addr("tunnel"));
+        let roots = w.path("ca.crt");
+        let home = w.path("home");
+        std::fs::create_dir_all(&home).expect("home");
+        let mut tool = self.env("HOME", &home);
+        for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
+            tool = tool.env(name, &proxy);
+        }
+        for name in [
+            "SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO",
+            "PIP_CERT", "CARGO_HTTP_CAINFO", "npm_config_cafile",
+        ] {
+            tool = tool.env(name, &roots);
+        }
+        tool
+    }
+
     /// Runs to the end.
     pub async fn run(mut self) -> Ran {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -87,6 +106,13 @@ impl Ran {
     /// Standard output.
     pub fn stdout(&self) -> String {
         String::from_utf8_lossy(&self.output.stdout).into_owned()
+    }
+
+    /// Tells `w` what the program received, as far as it printed it.
+    pub fn noted(self, w: &crate::World) -> Self {
+        w.note_received(&self.output.stdout);
+        w.note_received(&self.output.stderr);
+        self
     }
 
     /// Fails the test unless it ended with 0.

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 
 use super::body::{Body, compress, full};
-use super::{Seen, State, ws};
+use super::{Seen, State, files, ws};
 use crate::leak::percent;
 
 pub(super) async fn answer(
@@ -54,6 +54,10 @@ pub(super) async fn answer(
         ["wait"] => {
             state.gate.acquire().await.expect("never closed").forget();
             text("ok")
+        }
+        ["files", ..] => {
+            let root = state.shared.lock().expect("lock").clone();
+            files::answer(root.as_deref(), &path["/files/".len()..], &authorization)
         }
         ["hop"] => hop(request.version()),
         _ => text("ok"),
