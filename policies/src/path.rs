@@ -24,6 +24,12 @@ pub enum PathError {
     /// `%` without two hexadecimal digits.
     #[error("path contains an invalid escape")]
     Escape,
+    /// `%0D` or `%0A`, which ends the line for servers that write the path into a header or a log.
+    #[error("path contains an encoded line end")]
+    LineEnd,
+    /// An overlong UTF-8 form (`%C0%AE` for a dot), which lenient decoders take for the character itself.
+    #[error("path contains an overlong UTF-8 form")]
+    Overlong,
 }
 
 /// Decodes the path of a request (no query) once. Octets that are not UTF-8 stay as the escapes they were
@@ -35,6 +41,9 @@ pub fn decode_path(raw: &str) -> Result<Cow<'_, str>, PathError> {
     let decoded = decode_once(raw)?;
     if decoded.contains('\0') {
         return Err(PathError::Nul);
+    }
+    if decoded.contains(['\r', '\n']) {
+        return Err(PathError::LineEnd);
     }
     // Without a dot, encoded or not, there is nothing to find below.
     if !decoded.contains(['.', '%']) {
@@ -65,7 +74,15 @@ fn decode_once(raw: &str) -> Result<Cow<'_, str>, PathError> {
         decoded.push(escape(bytes.get(at + 1..at + 3)).ok_or(PathError::Escape)?);
         at += 3;
     }
+    if decoded.windows(2).any(is_overlong) {
+        return Err(PathError::Overlong);
+    }
     Ok(Cow::Owned(utf8_or_escapes(decoded)))
+}
+
+/// The first two octets of a form that is longer than its character needs (RFC 3629 section 3).
+fn is_overlong(octets: &[u8]) -> bool {
+    matches!(octets, [0xc0 | 0xc1, 0x80..=0xbf] | [0xe0, 0x80..=0x9f] | [0xf0, 0x80..=0x8f])
 }
 
 fn escape(digits: Option<&[u8]>) -> Option<u8> {
@@ -121,6 +138,22 @@ fn dot_segment(path: &str) -> Option<PathError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn line_ends_and_overlong_forms_are_refused_and_their_neighbours_pass() {
+        for (raw, want) in [
+            ("/a%0d%0aX", PathError::LineEnd),
+            ("/a%0A", PathError::LineEnd),
+            ("/%c0%ae%c0%ae/x", PathError::Overlong),
+            ("/%e0%80%af", PathError::Overlong),
+            ("/%f0%80%80%ae", PathError::Overlong),
+        ] {
+            assert_eq!(decode_path(raw), Err(want), "{raw}");
+        }
+        for raw in ["/a%09b", "/%c3%a9", "/%e0%a4%85", "/%f0%9f%98%80", "/%c0"] {
+            assert!(decode_path(raw).is_ok(), "{raw}");
+        }
+    }
 
     #[test]
     fn a_path_is_decoded_once() {

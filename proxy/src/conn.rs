@@ -23,6 +23,7 @@ use crate::app::{App, Phase};
 use crate::audit::{Mode, Record, TunnelInfo};
 use crate::body::ResponseBody;
 use crate::exchange::{self, ClientGate};
+use crate::frames::Frames;
 use crate::gate::{CLOCK_STEP, Gate, HeadLimits, Overdue};
 use crate::stream::{ClientStream, Rewind};
 use crate::target;
@@ -317,7 +318,7 @@ pub async fn serve_h2(conn: Arc<Conn>, stream: ClientStream) {
         .keep_alive_timeout(timeouts.request_head)
         .auto_date_header(false)
         .enable_connect_protocol();
-    let mut http = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut http = pin!(builder.serve_connection(TokioIo::new(Frames::new(stream)), service));
     let mut drain = conn.app.drain.clone();
     let draining = async move { drain.wait_for(|phase| *phase != Phase::Running).await.is_ok() };
     tokio::select! {

@@ -92,6 +92,15 @@ impl Exchange<'_> {
     async fn run(self, mut parts: Parts, mut body: ClientBody, mut record: Record) -> Response<ResponseBody> {
         let app = &self.conn.app;
         let websocket = websocket::is_wanted(&parts);
+        match self.gate {
+            // Any other protocol is not passed on, so what follows is the next request.
+            Some(gate) if websocket.is_none() => gate.resume(),
+            _ => {}
+        }
+        if websocket.is_some() && !body.is_empty() && parts.version != Version::HTTP_2 {
+            let refusal = Refusal::upgrade_with_body();
+            return Box::pin(refuse(true, self.gate, record, refusal, &self.method, body)).await;
+        }
         let te_trailers = hop::strip_request(&mut parts.headers);
         let expects_continue = parts.headers.contains_key(EXPECT);
         let pipeline = app.pipeline.load_full();
@@ -138,7 +147,10 @@ impl Exchange<'_> {
         record.bytes_in = upload.bytes.load(Ordering::Relaxed);
         match answer {
             Err(gone) => self.cancelled(record, gone),
-            Ok(Err(_)) if upload.client_failed.load(Ordering::Acquire) => self.cancelled(record, Gone::Reset),
+            Ok(Err(_)) if upload.client_failed.load(Ordering::Acquire) => {
+                let malformed = self.gate.is_some_and(ClientGate::is_malformed);
+                self.cancelled(record, if malformed { Gone::Malformed } else { Gone::Reset })
+            }
             Ok(Err(error)) => {
                 let refusal = match upload.missing.get() {
                     Some(secret) => Refusal::placeholder_missing(secret),
@@ -318,9 +330,14 @@ impl Exchange<'_> {
 
     /// The client went away: nothing is written, and nobody would read it.
     fn cancelled(&self, mut record: Record, gone: Gone) -> Response<ResponseBody> {
-        if gone == Gone::Stalled {
+        let fault = match gone {
+            Gone::Stalled => Some(Refusal::stalled_body()),
+            Gone::Malformed => Some(Refusal::malformed_body()),
+            Gone::HalfClosed | Gone::Reset => None,
+        };
+        if let Some(refusal) = fault {
             self.end_connection();
-            return self.answer(record, &Refusal::stalled_body());
+            return self.answer(record, &refusal);
         }
         record.client_cancel();
         record.close();

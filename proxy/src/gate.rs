@@ -63,6 +63,8 @@ struct Inner<T> {
     /// The connection ends after the message under way.
     end_after: bool,
     fault: Option<Fault>,
+    /// The body under way broke its framing.
+    malformed: bool,
     read_closed: bool,
     read_error: Option<io::Error>,
     waiting: Option<Waker>,
@@ -78,8 +80,6 @@ enum Phase {
     Chunked(Chunked),
     /// Nothing more is admitted until the answer is known.
     Held,
-    /// No HTTP any more.
-    Opaque,
     /// Nothing more is admitted.
     Ended,
 }
@@ -114,6 +114,8 @@ pub enum Gone {
     Reset,
     /// It is still there, but its body does not come.
     Stalled,
+    /// Its body is not framed as it said.
+    Malformed,
 }
 
 impl<T> Gate<T> {
@@ -129,6 +131,7 @@ impl<T> Gate<T> {
             hold_after: false,
             end_after: false,
             fault: None,
+            malformed: false,
             read_closed: false,
             read_error: None,
             waiting: None,
@@ -245,6 +248,11 @@ impl<T> Gate<T> {
         self.lock().clock.stalled
     }
 
+    /// Whether the body under way broke its framing.
+    pub fn is_malformed(&self) -> bool {
+        self.lock().malformed
+    }
+
     /// Whether a head has begun to arrive (an idle connection that times out was no request).
     pub fn head_begun(&self) -> bool {
         self.lock().clock.head_started.is_some()
@@ -258,7 +266,10 @@ impl<T: AsyncRead + Unpin> Gate<T> {
         if inner.clock.stalled {
             return Poll::Ready(Gone::Stalled);
         }
-        if matches!(inner.phase, Phase::Body(_) | Phase::Chunked(_) | Phase::Opaque) || !inner.admitted.is_empty() {
+        if inner.malformed {
+            return Poll::Ready(Gone::Malformed);
+        }
+        if matches!(inner.phase, Phase::Body(_) | Phase::Chunked(_)) || !inner.admitted.is_empty() {
             // hyper reads the body; it will see the end itself.
             return Poll::Pending;
         }
@@ -370,6 +381,7 @@ impl<T: AsyncRead + Unpin> Inner<T> {
     /// stops the scan, and is handed out when `rewrite` is given.
     fn scan(&mut self, data: &[u8], mut rewrite: Option<&mut Option<(Vec<u8>, usize)>>) -> usize {
         let mut at = 0;
+        let mut message_start = None;
         while at < data.len() {
             let rest = &data[at..];
             match &mut self.phase {
@@ -392,6 +404,7 @@ impl<T: AsyncRead + Unpin> Inner<T> {
                             self.start_message(framing);
                             break;
                         }
+                        message_start = Some(at);
                         at += length;
                         self.start_message(framing);
                     }
@@ -410,14 +423,20 @@ impl<T: AsyncRead + Unpin> Inner<T> {
                         at += taken;
                         self.end_message();
                     }
-                    // hyper's decoder meets the same bytes and fails the body.
+                    // Seen together with its head, the request never reaches the parser; seen later, the body
+                    // ends early and the exchange is told why.
                     chunked::Step::Bad => {
-                        at = data.len();
                         self.end_after = true;
-                        self.phase = Phase::Opaque;
+                        self.phase = Phase::Ended;
+                        match message_start {
+                            Some(start) => {
+                                self.fault = Some(head::malformed(&data[start..]));
+                                return start;
+                            }
+                            None => self.malformed = true,
+                        }
                     }
                 },
-                Phase::Opaque => at = data.len(),
                 Phase::Held | Phase::Ended => break,
             }
         }
@@ -466,9 +485,9 @@ impl<T: AsyncWrite + Unpin> Inner<T> {
         wrote
     }
 
-    fn note_write<R>(&mut self, result: &Poll<R>) {
-        self.clock.write_blocked = result.is_pending();
-        if result.is_ready() {
+    fn note_write(&mut self, wrote: &Poll<io::Result<usize>>) {
+        self.clock.write_blocked = wrote.is_pending();
+        if matches!(wrote, Poll::Ready(Ok(1..))) {
             self.clock.progress = Instant::now();
         }
     }
@@ -512,7 +531,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Gate<T> {
         if matches!(flushed, Poll::Ready(Ok(()))) {
             inner.flushed = true;
         }
-        inner.note_write(&flushed);
+        inner.clock.write_blocked = flushed.is_pending();
         flushed
     }
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

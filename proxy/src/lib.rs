@@ -19,6 +19,7 @@ pub mod config;
 pub mod conn;
 pub mod dns;
 pub mod exchange;
+pub mod frames;
 pub mod gate;
 pub mod hop;
 pub mod interim;

@@ -202,6 +202,17 @@ impl Refusal {
         )
     }
 
+    /// A chunked body that is none.
+    pub fn malformed_body() -> Self {
+        Self::reject("malformed-body", StatusCode::BAD_REQUEST, "the request body is not framed as its head says")
+            .closing()
+    }
+
+    /// An upgrade that carries content, which nobody could tell from the new protocol.
+    pub fn upgrade_with_body() -> Self {
+        Self::reject("upgrade-with-body", StatusCode::BAD_REQUEST, "a request for a WebSocket has no body").closing()
+    }
+
     /// A request body that made no progress.
     pub fn stalled_body() -> Self {
         Self::reject(

@@ -7,6 +7,8 @@ pub(super) struct Chunked {
     left: u64,
     digits: u8,
     line: u32,
+    /// Bytes of extensions and trailers so far.
+    extra: u32,
     blank: bool,
 }
 
@@ -42,6 +44,8 @@ pub(super) enum Step {
 
 /// Longest size line with extensions, and longest trailer line, in bytes.
 const MAX_LINE: u32 = 16 * 1024;
+/// All extensions and trailers of a body together, in bytes.
+const MAX_EXTRA: u32 = 64 * 1024;
 
 impl Chunked {
     pub(super) fn advance(&mut self, data: &[u8]) -> Step {
@@ -59,7 +63,10 @@ impl Chunked {
             let byte = data[at];
             at += 1;
             self.line += 1;
-            if self.line > MAX_LINE {
+            if matches!(self.state, State::Extension | State::Trailer) {
+                self.extra += 1;
+            }
+            if self.line > MAX_LINE || self.extra > MAX_EXTRA {
                 return Step::Bad;
             }
             self.state = match (self.state, byte) {

@@ -69,6 +69,11 @@ pub(super) fn examine(data: &[u8], limits: HeadLimits) -> Examined {
     parse(data, &mut headers, limit).unwrap_or_else(|| fault(data, Kind::TooLarge))
 }
 
+/// The fault of a request whose body is not framed as its head says.
+pub(super) fn malformed(data: &[u8]) -> Fault {
+    describe(data, Kind::Garbage)
+}
+
 /// Entry for fuzzing: must never panic, and must never admit a head and disagree with itself on a second look.
 pub fn examine_for_fuzzing(data: &[u8]) -> Option<usize> {
     let limits = HeadLimits { request: 1 << 20, connect: 64 << 10 };
@@ -277,6 +282,10 @@ enum Kind {
 }
 
 fn fault(data: &[u8], kind: Kind) -> Examined {
+    Examined::Fault(Box::new(describe(data, kind)))
+}
+
+fn describe(data: &[u8], kind: Kind) -> Fault {
     let (status, status_line, body, code) = match kind {
         Kind::Garbage => (400, "400 Bad Request", "400 Bad Request", "malformed-request"),
         Kind::HeaderName => {
@@ -306,7 +315,7 @@ fn fault(data: &[u8], kind: Kind) -> Examined {
         Kind::Coding => (501, "501 Not Implemented", "Unsupported transfer encoding", "unsupported-transfer-coding"),
     };
     let (method, host, path) = glimpse(data);
-    Examined::Fault(Box::new(Fault {
+    Fault {
         status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
         status_line,
         body,
@@ -314,7 +323,7 @@ fn fault(data: &[u8], kind: Kind) -> Examined {
         method,
         host,
         path,
-    }))
+    }
 }
 
 /// Method, host and path of a broken head, for the audit line: bounded, and only where they are tokens.
