@@ -73,7 +73,7 @@ impl Seen {
         let mut text = format!("{} {} {}\n", self.method, self.target, self.authority);
         // Not `Debug`, which would escape quotes and so hide a value that has one.
         for (name, value) in self.headers.iter().chain(&self.trailers) {
-            text.push_str(&format!("{name}: {value}\n"));
+            text.push_str(&[name, ": ", value, "\n"].concat());
         }
         text.push_str(&String::from_utf8_lossy(&self.body));
         text

@@ -167,9 +167,8 @@ impl Proxy {
                 changed.await;
             }
         };
-        if tokio::time::timeout(crate::wait::PATIENCE, wait).await.is_err() {
-            panic!("waited for {what}; standard error so far:\n{}", self.stderr());
-        }
+        let waited = tokio::time::timeout(crate::wait::PATIENCE, wait).await;
+        assert!(waited.is_ok(), "waited for {what}; standard error so far:\n{}", self.stderr());
     }
 
     /// Process id.

@@ -49,10 +49,10 @@ impl Request {
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method, self.target, self.host);
         for (name, value) in &self.fields {
-            out.push_str(&format!("{name}: {value}\r\n"));
+            out.push_str(&[name, ": ", value, "\r\n"].concat());
         }
         if let Some(body) = &self.body {
-            out.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            out.push_str(&["Content-Length: ", &body.len().to_string(), "\r\n"].concat());
         }
         out.push_str("\r\n");
         let mut out = out.into_bytes();

@@ -60,8 +60,14 @@ impl Tool {
             tool = tool.env(name, &proxy);
         }
         for name in [
-            "SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO",
-            "PIP_CERT", "CARGO_HTTP_CAINFO", "npm_config_cafile",
+            "SSL_CERT_FILE",
+            "CURL_CA_BUNDLE",
+            "REQUESTS_CA_BUNDLE",
+            "NODE_EXTRA_CA_CERTS",
+            "GIT_SSL_CAINFO",
+            "PIP_CERT",
+            "CARGO_HTTP_CAINFO",
+            "npm_config_cafile",
         ] {
             tool = tool.env(name, &roots);
         }
@@ -71,12 +77,11 @@ impl Tool {
     /// Runs to the end.
     pub async fn run(mut self) -> Ran {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let what = format!("{} to finish", self.name);
-        let limit = std::time::Duration::from_secs(120);
-        let output = match tokio::time::timeout(limit, self.command.output()).await {
-            Ok(output) => output.unwrap_or_else(|error| panic!("{}: {error}", self.name)),
-            Err(_) => panic!("waited {limit:?} for {what}"),
+        let limit = std::time::Duration::from_mins(2);
+        let Ok(output) = tokio::time::timeout(limit, self.command.output()).await else {
+            panic!("waited {limit:?} for {} to finish", self.name);
         };
+        let output = output.unwrap_or_else(|error| panic!("{}: {error}", self.name));
         Ran { output, name: self.name }
     }
 

@@ -7,10 +7,10 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits for `work`, or fails the test with `what`.
 pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, work).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited {PATIENCE:?} for {what}"),
-    }
+    let Ok(value) = tokio::time::timeout(PATIENCE, work).await else {
+        panic!("waited {PATIENCE:?} for {what}");
+    };
+    value
 }
 
 /// Asks until the answer is yes, or fails the test with `what`.

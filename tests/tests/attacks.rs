@@ -25,17 +25,32 @@ async fn the_runner_reports_what_does_not_hold() {
     let dir = tempfile::tempdir().expect("directory");
     let profiles = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("attacks/profiles.toml");
     std::fs::copy(profiles, dir.path().join("profiles.toml")).expect("copy");
-    let entry = |id: &str, about: &str, rest: &str| format!("[[attack]]\nid = '{id}'\nabout = '{about}'\n{rest}\n");
+    let entry =
+        |id: &str, about: &str, rest: &str| format!("[[attack]]\nid = '{id}'\nabout = '{about}'\n{rest}\n");
     let request = |host: &str, end: &str| {
-        format!("steps = '''\nopen http\nsend GET /x HTTP/1.1\\r\\nHost: {host}:@{{plain}}\\r\\n\\r\\n\n{end}\n'''")
+        format!(
+            "steps = '''\nopen http\nsend GET /x HTTP/1.1\\r\\nHost: {host}:@{{plain}}\\r\\n\\r\\n\n{end}\n'''"
+        )
     };
     let file = [
         "class = 'made up'\n".to_owned(),
         entry("good", "held", &request("denied.test", "refused")),
         entry("status", "a wrong status", &request("denied.test", "expect 200")),
-        entry("never", "a text that arrives", &format!("never = ['GET /x']\n{}", request("allowed.test", "expect 200"))),
-        entry("sees", "a text that does not", &format!("sees = ['absent']\n{}", request("allowed.test", "expect 200"))),
-        entry("lines", "a count of lines", &format!("audit = '2'\n{}", request("allowed.test", "expect 200"))),
+        entry(
+            "never",
+            "a text that arrives",
+            &format!("never = ['GET /x']\n{}", request("allowed.test", "expect 200")),
+        ),
+        entry(
+            "sees",
+            "a text that does not",
+            &format!("sees = ['absent']\n{}", request("allowed.test", "expect 200")),
+        ),
+        entry(
+            "lines",
+            "a count of lines",
+            &format!("audit = '2'\n{}", request("allowed.test", "expect 200")),
+        ),
     ]
     .concat();
     std::fs::write(dir.path().join("path.toml"), file).expect("write");

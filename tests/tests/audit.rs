@@ -13,10 +13,23 @@ async fn the_fields_of_the_reference_are_there_and_in_its_order() {
     let line = w.proxy.stderr().lines().find(|line| line.contains("\"request\"")).expect("line").to_owned();
     let mut at = 0;
     for key in [
-        "time", "level", "msg", "audit", "host", "method", "path", "remote_addr", "sni", "mode", "action",
-        "status_code", "duration_ms", "request_transforms",
+        "time",
+        "level",
+        "msg",
+        "audit",
+        "host",
+        "method",
+        "path",
+        "remote_addr",
+        "sni",
+        "mode",
+        "action",
+        "status_code",
+        "duration_ms",
+        "request_transforms",
     ] {
-        let found = line[at..].find(&format!("\"{key}\":")).unwrap_or_else(|| panic!("{key} in order: {line}"));
+        let found =
+            line[at..].find(&format!("\"{key}\":")).unwrap_or_else(|| panic!("{key} in order: {line}"));
         at += found;
     }
     let audit = w.finish(1).await.remove(0);
@@ -59,7 +72,8 @@ async fn upstream_failures_are_errors_with_a_line() {
     let w = World::usual().start().await;
     w.dns.remove("dead.test");
     let w = {
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address").port();
+        let closed =
+            std::net::TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address").port();
         let reply = Request::get(&format!("b.test:{closed}"), "/").on(&mut w.https("b.test").await).await;
         assert_eq!(reply.expect(502).text(), "bad gateway\n");
         w
@@ -105,7 +119,8 @@ async fn the_log_level_does_not_silence_the_audit() {
     let w = World::usual().top("log: {level: info}").start().await;
     w.finish(0).await;
     // At `error` the start lines are gone, so the ports must be fixed beforehand.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address").port();
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address").port();
     let dir = tempfile::tempdir().expect("directory");
     let config = dir.path().join("c.yaml");
     let ca = centaur_e2e::pki::Pki::new("quiet");

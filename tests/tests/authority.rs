@@ -9,7 +9,8 @@ async fn sni_and_host_must_name_one_host() {
     Request::get(&w.at("a.test"), "/ok").on(&mut w.https("a.test").await).await.expect(200);
     let reply = Request::get(&w.at("b.test"), "/ok").on(&mut w.https("a.test").await).await;
     assert_eq!(reply.refused(400).text(), "SNI and Host header mismatch\n");
-    let reply = Request::get(&w.at("a.test"), "/ok").bearer(PLACEHOLDER).on(&mut w.https("b.test").await).await;
+    let reply =
+        Request::get(&w.at("a.test"), "/ok").bearer(PLACEHOLDER).on(&mut w.https("b.test").await).await;
     reply.refused(400);
     assert_eq!(w.origin.seen().len(), 1);
     let audit = w.finish(3).await;
@@ -43,10 +44,10 @@ async fn the_target_of_a_tunnel_binds_the_requests_inside() {
 
     // The name in the handshake differs from the tunnel's.
     let conn = w.tunnel(&target).await;
-    if let Ok(mut conn) = conn.tls("b.test", w.proxy_ca.client(&["http/1.1"])).await {
-        if let Some(reply) = Request::get(&w.at("b.test"), "/ok").try_on(&mut conn).await {
-            reply.refused(400);
-        }
+    if let Ok(mut conn) = conn.tls("b.test", w.proxy_ca.client(&["http/1.1"])).await
+        && let Some(reply) = Request::get(&w.at("b.test"), "/ok").try_on(&mut conn).await
+    {
+        reply.refused(400);
     }
     // Cleartext inside: Host differs from the tunnel's target.
     let mut plain = w.tunnel(&w.plain_at("a.test")).await;
@@ -88,7 +89,17 @@ async fn an_absolute_target_wins_over_host_and_its_scheme_is_honoured() {
 #[tokio::test]
 async fn names_that_have_no_one_spelling_are_refused_everywhere() {
     let w = World::builder().allow("*").start().await;
-    for host in ["[[::1]]", "a.test\u{7f}", "a..test", "[::1%lo]", "a.test:b", "a.test:99999", "a_b@c", "%61.test", ""] {
+    for host in [
+        "[[::1]]",
+        "a.test\u{7f}",
+        "a..test",
+        "[::1%lo]",
+        "a.test:b",
+        "a.test:99999",
+        "a_b@c",
+        "%61.test",
+        "",
+    ] {
         let mut conn = w.http().await;
         let reply = Request::get(host, "/ok").on(&mut conn).await;
         assert_eq!(reply.status, 400, "{host:?}: {reply:?}");

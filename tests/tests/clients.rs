@@ -22,7 +22,10 @@ async fn check(w: World, got: &str) {
     assert!(got.contains("200") || got.contains("before "), "{got}");
     assert!(got.contains(PLACEHOLDER), "{got}");
     let seen = w.origin.seen();
-    assert!(seen.iter().any(|seen| seen.header("authorization") == Some(&*format!("Bearer {REAL}"))), "{seen:#?}");
+    assert!(
+        seen.iter().any(|seen| seen.header("authorization") == Some(&*format!("Bearer {REAL}"))),
+        "{seen:#?}"
+    );
     assert!(seen.iter().all(|seen| !seen.authority.starts_with("c.test")), "{seen:#?}");
     let audit = w.proxy.audited(3).await;
     assert!(audit.iter().any(|line| line.action() == "allow" && line.method() != "CONNECT"));
@@ -228,7 +231,8 @@ async fn pip() {
 
     let pip = |name: &str, token: &str, to: &str| {
         let index = format!("https://agent:{token}@{}/files/simple/", w.at(name));
-        let options = ["-m", "pip", "download", "--no-deps", "--no-cache-dir", "--no-input", "--retries=0", "-q"];
+        let options =
+            ["-m", "pip", "download", "--no-deps", "--no-cache-dir", "--no-input", "--retries=0", "-q"];
         Tool::new("python")
             .args(&options)
             .args(&["--index-url", &index, "-d", &w.path(to), "demo-pkg"])
@@ -249,7 +253,8 @@ async fn npm() {
     let files = tempfile::tempdir().expect("directory");
     let package = files.path().join("package");
     std::fs::create_dir_all(&package).expect("directory");
-    std::fs::write(package.join("package.json"), "{\"name\":\"demo-pkg\",\"version\":\"1.0.0\"}").expect("write");
+    std::fs::write(package.join("package.json"), "{\"name\":\"demo-pkg\",\"version\":\"1.0.0\"}")
+        .expect("write");
     let tarball = files.path().join("demo-pkg-1.0.0.tgz").display().to_string();
     let root = files.path().display().to_string();
     Tool::new("tar").args(&["-czf", &tarball, "-C", &root, "package"]).run().await.ok();
@@ -257,10 +262,12 @@ async fn npm() {
         let registry = format!("{}/files/", w.at(name));
         let dir = w.path(dir);
         std::fs::create_dir_all(&dir).expect("directory");
-        std::fs::write(format!("{dir}/package.json"), "{\"name\":\"x\",\"version\":\"1.0.0\"}").expect("write");
+        std::fs::write(format!("{dir}/package.json"), "{\"name\":\"x\",\"version\":\"1.0.0\"}")
+            .expect("write");
         let rc = format!("registry=https://{registry}\n//{registry}:_authToken={token}\nfetch-retries=0\n");
         std::fs::write(format!("{dir}/.npmrc"), rc).expect("write");
-        let options = ["install", "demo-pkg", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+        let options =
+            ["install", "demo-pkg", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
         Tool::new("npm").args(&options).dir(&dir).behind(&w).env("npm_config_update_notifier", "false")
     };
     let document = serde_json::json!({
@@ -287,7 +294,8 @@ async fn cargo() {
     let source = root.join("demo-crate-1.0.0");
     std::fs::create_dir_all(source.join("src")).expect("directory");
     std::fs::write(source.join("src/lib.rs"), "").expect("write");
-    std::fs::write(source.join("Cargo.toml"), "[package]\nname = \"demo-crate\"\nversion = \"1.0.0\"\n").expect("write");
+    std::fs::write(source.join("Cargo.toml"), "[package]\nname = \"demo-crate\"\nversion = \"1.0.0\"\n")
+        .expect("write");
     let archive = root.join("crates/demo-crate/1.0.0/download");
     std::fs::create_dir_all(archive.parent().expect("parent")).expect("directory");
     let archive = archive.display().to_string();
@@ -298,7 +306,8 @@ async fn cargo() {
     std::fs::create_dir_all(root.join("index/de/mo")).expect("directory");
     let entry = serde_json::json!({"name": "demo-crate", "vers": "1.0.0", "deps": [], "cksum": sum, "features": {}, "yanked": false});
     std::fs::write(root.join("index/de/mo/demo-crate"), format!("{entry}\n")).expect("write");
-    let config = serde_json::json!({"dl": format!("https://{}/files/crates", w.at("a.test")), "auth-required": true});
+    let config =
+        serde_json::json!({"dl": format!("https://{}/files/crates", w.at("a.test")), "auth-required": true});
     std::fs::write(root.join("index/config.json"), config.to_string()).expect("write");
     w.origin.share(root);
 

@@ -22,7 +22,8 @@ async fn ask(server: SocketAddr, message: &Message) -> Message {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("bind");
     socket.send_to(&message.to_vec().expect("message"), server).await.expect("send");
     let mut buf = [0; 4096];
-    let (length, _) = centaur_e2e::wait::within("a DNS answer", socket.recv_from(&mut buf)).await.expect("answer");
+    let (length, _) =
+        centaur_e2e::wait::within("a DNS answer", socket.recv_from(&mut buf)).await.expect("answer");
     Message::from_vec(&buf[..length]).expect("a message")
 }
 
@@ -101,7 +102,8 @@ async fn malformed_traffic_is_told_so_or_ignored() {
     good.metadata.id = 99;
     socket.send_to(&good.to_vec().expect("message"), server).await.expect("send");
     let mut buf = [0; 512];
-    let (length, _) = centaur_e2e::wait::within("an answer", socket.recv_from(&mut buf)).await.expect("answer");
+    let (length, _) =
+        centaur_e2e::wait::within("an answer", socket.recv_from(&mut buf)).await.expect("answer");
     assert_eq!(Message::from_vec(&buf[..length]).expect("message").metadata.id, 99);
     w.finish(0).await;
 }
@@ -130,7 +132,10 @@ async fn tcp_is_served_as_well() {
         reply
     })
     .await;
-    assert_eq!(addresses(&Message::from_vec(&reply).expect("message")), ["10.9.8.7".parse::<IpAddr>().expect("ip")]);
+    assert_eq!(
+        addresses(&Message::from_vec(&reply).expect("message")),
+        ["10.9.8.7".parse::<IpAddr>().expect("ip")]
+    );
     drop(stream);
     w.finish(0).await;
 }

@@ -20,8 +20,20 @@ async fn the_default_list_keeps_loopback_and_metadata_out() {
     w.dns.set("nat64.test", &[ip("64:ff9b::7f00:1")]);
     let port = w.origin.plain_port();
     let hosts = [
-        "127.0.0.1", "a.test", "mapped.test", "zero.test", "six.test", "unspecified.test", "metadata.test",
-        "nat64.test", "0.0.0.0", "[::]", "[::1]", "[::ffff:127.0.0.1]", "127.9.9.9", "169.254.169.254",
+        "127.0.0.1",
+        "a.test",
+        "mapped.test",
+        "zero.test",
+        "six.test",
+        "unspecified.test",
+        "metadata.test",
+        "nat64.test",
+        "0.0.0.0",
+        "[::]",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "127.9.9.9",
+        "169.254.169.254",
     ];
     for host in hosts {
         let reply = Request::get(&format!("{host}:{port}"), "/ok").on(&mut w.http().await).await;

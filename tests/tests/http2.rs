@@ -15,7 +15,8 @@ async fn every_mix_of_versions_swaps_alike() {
         let reply = request.on(&mut w.https("a.test").await).await;
         assert!(reply.expect(200).text().contains(PLACEHOLDER));
         let mut h2 = w.h2("a.test").await;
-        let request = to(&w, "a.test", "/echo/raw/identity").header("authorization", format!("Bearer {PLACEHOLDER}"));
+        let request =
+            to(&w, "a.test", "/echo/raw/identity").header("authorization", format!("Bearer {PLACEHOLDER}"));
         let reply = h2.send(request, "").await.expect("reply");
         assert_eq!(reply.status, 200);
         assert!(reply.text().contains(PLACEHOLDER), "{}", reply.text());

@@ -78,7 +78,8 @@ async fn a_head_may_have_its_configured_size_and_no_more() {
     let host = w.plain_at("b.test");
     let fits = Request::get(&host, "/ok").field("X-Pad", &"p".repeat(7000));
     fits.on(&mut w.http().await).await.expect(200);
-    let reply = Request::get(&host, "/ok").field("X-Pad", &"p".repeat(20_000)).try_on(&mut w.http().await).await;
+    let reply =
+        Request::get(&host, "/ok").field("X-Pad", &"p".repeat(20_000)).try_on(&mut w.http().await).await;
     if let Some(reply) = reply {
         assert_eq!(reply.status, 431, "{reply:?}");
     }
@@ -94,7 +95,9 @@ async fn a_connect_head_may_have_its_configured_size_and_no_more() {
     for (pad, opens) in [(2000, true), (10_000, false)] {
         let mut conn = w.connect("tunnel").await;
         let pad = "p".repeat(pad);
-        let _ = conn.try_send(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nX-Pad: {pad}\r\n\r\n")).await;
+        let _ = conn
+            .try_send(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nX-Pad: {pad}\r\n\r\n"))
+            .await;
         let reply = conn.try_reply_head().await;
         assert_eq!(reply.as_ref().is_some_and(|reply| reply.status == 200), opens, "{reply:?}");
     }

@@ -149,7 +149,11 @@ async fn a_changed_file_source_reaches_open_connections() {
 #[tokio::test]
 async fn health_readiness_and_metrics_are_served_apart_from_traffic() {
     let w = World::usual().listener("metrics").start().await;
-    Request::get(&w.at("a.test"), "/ok").bearer(PLACEHOLDER).on(&mut w.https("a.test").await).await.expect(200);
+    Request::get(&w.at("a.test"), "/ok")
+        .bearer(PLACEHOLDER)
+        .on(&mut w.https("a.test").await)
+        .await
+        .expect(200);
     Request::get(&w.at("c.test"), "/ok").on(&mut w.https("c.test").await).await.expect(403);
     w.proxy.audited(2).await;
     let mut conn = w.connect("metrics").await;

@@ -33,7 +33,8 @@ fn inside(name: &str) -> bool {
         .env(INSIDE, "1")
         .output()
         .expect("unshare, which scripts/install-test-deps installs");
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && text.contains("1 passed"), "in the namespaces:\n{text}");
     false
 }
@@ -140,7 +141,8 @@ async fn redirected_connections_are_judged_by_the_name_they_say() {
     ));
     // 198.51.100.7 is nobody's address; the name decides.
     let to = |name: &str| format!("{name}:443:198.51.100.7");
-    let good = curl(&sandbox, &w, &["--resolve", &to("a.test"), "https://a.test/echo/raw/identity"]).run().await;
+    let good =
+        curl(&sandbox, &w, &["--resolve", &to("a.test"), "https://a.test/echo/raw/identity"]).run().await;
     assert!(good.ok().stdout().contains(PLACEHOLDER));
     w.note_received(good.stdout().as_bytes());
     assert_eq!(w.origin.only().header("authorization"), Some(&*format!("Bearer {REAL}")));
@@ -171,7 +173,8 @@ async fn names_lead_to_the_proxy_and_there_is_no_route_out() {
         .await;
     lead_to_origin(&w);
     // The sandbox's resolver is the proxy; this mount namespace is the test's own.
-    std::fs::write(w.path("resolv.conf"), "nameserver 10.77.0.1\noptions timeout:1 attempts:2\n").expect("write");
+    std::fs::write(w.path("resolv.conf"), "nameserver 10.77.0.1\noptions timeout:1 attempts:2\n")
+        .expect("write");
     sh(&format!("mount --bind {} $(readlink -f /etc/resolv.conf)", w.path("resolv.conf")));
 
     let good = curl(&sandbox, &w, &["https://a.test/echo/raw/identity"]).run().await;
@@ -181,7 +184,9 @@ async fn names_lead_to_the_proxy_and_there_is_no_route_out() {
     assert_eq!(curl(&sandbox, &w, &["http://b.test/ok"]).run().await.ok().stdout(), "ok");
     curl(&sandbox, &w, &["https://c.test/ok"]).run().await.failed();
     // Around the proxy: the origin itself, another port of the gateway's host, another name server.
-    for url in [&format!("https://{ORIGIN}/ok")[..], &format!("http://{ORIGIN}/ok"), "http://169.254.169.254/"] {
+    for url in
+        [&format!("https://{ORIGIN}/ok")[..], &format!("http://{ORIGIN}/ok"), "http://169.254.169.254/"]
+    {
         curl(&sandbox, &w, &["-k", url]).run().await.failed();
     }
     assert_eq!(w.origin.seen().len(), 2);
@@ -208,9 +213,17 @@ async fn sni_only_relays_what_is_allowed_and_closes_on_the_rest() {
     let get = |name: &str| {
         let to = format!("{name}:443:10.77.0.1");
         let url = format!("https://{name}/target");
-        sandbox
-            .tool("curl")
-            .args(&["-sS", "--fail", "--max-time", "5", "--cacert", &w.path("origin.pem"), "--resolve", &to, &url])
+        sandbox.tool("curl").args(&[
+            "-sS",
+            "--fail",
+            "--max-time",
+            "5",
+            "--cacert",
+            &w.path("origin.pem"),
+            "--resolve",
+            &to,
+            &url,
+        ])
     };
     // The client sees the origin's own certificate: nothing was intercepted.
     assert_eq!(get("a.test").run().await.ok().stdout(), "/target");

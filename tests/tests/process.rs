@@ -80,7 +80,8 @@ async fn a_wrong_file_is_one_clear_error_and_exit_1() {
 async fn all_errors_of_a_file_are_told_at_once() {
     let dir = tempfile::tempdir().expect("directory");
     let path = dir.path().join("c.yaml");
-    std::fs::write(&path, "dnss: {}\nproxy: {http_listne: \"x\"}\ntls: {mode: mitm, ca_certs: x}\n").expect("write");
+    std::fs::write(&path, "dnss: {}\nproxy: {http_listne: \"x\"}\ntls: {mode: mitm, ca_certs: x}\n")
+        .expect("write");
     let ended = run(&["-config", &path.display().to_string()]).await;
     assert_eq!(ended.status.code(), Some(1));
     for named in ["dnss", "http_listne", "ca_certs"] {
@@ -100,7 +101,11 @@ async fn missing_empty_and_broken_files_say_so() {
         std::fs::write(&path, content).expect("write");
         let ended = run(&["-config", &path.display().to_string()]).await;
         assert_eq!(ended.status.code(), Some(1), "{content:?}");
-        assert!(ended.stderr.starts_with("error: ") && ended.stderr.contains(named), "{content:?}: {}", ended.stderr);
+        assert!(
+            ended.stderr.starts_with("error: ") && ended.stderr.contains(named),
+            "{content:?}: {}",
+            ended.stderr
+        );
     }
 }
 
@@ -151,14 +156,21 @@ async fn generate_ca_writes_two_files_with_their_modes_and_never_overwrites() {
         let args = ["generate-ca", "-outdir", &out, "-alg", alg, "-name", "a name", "-expiry-hours", "48"];
         let ended = run(&args).await;
         assert!(ended.status.success(), "{alg}: {}", ended.stderr);
-        assert_eq!(String::from_utf8_lossy(&ended.stdout), format!("wrote {out}/ca.crt\nwrote {out}/ca.key\n"));
+        assert_eq!(
+            String::from_utf8_lossy(&ended.stdout),
+            format!("wrote {out}/ca.crt\nwrote {out}/ca.key\n")
+        );
         let mode = |name: &str| {
             std::fs::metadata(format!("{out}/{name}")).expect("file").permissions().mode() & 0o777
         };
         assert_eq!((mode("ca.crt") & 0o700, mode("ca.key")), (0o600, 0o600));
         let again = run(&args).await;
         assert_eq!(again.status.code(), Some(1));
-        assert!(again.stderr.contains("file exists") || again.stderr.contains("File exists"), "{}", again.stderr);
+        assert!(
+            again.stderr.contains("file exists") || again.stderr.contains("File exists"),
+            "{}",
+            again.stderr
+        );
     }
     let ended = run(&["generate-ca", "-alg", "foo"]).await;
     assert_eq!(ended.status.code(), Some(1));

@@ -19,7 +19,11 @@ async fn every_form_under_every_coding_comes_back_as_the_placeholder() {
             let coding = reply.expect(200).header("content-encoding").unwrap_or("identity").to_owned();
             let content = String::from_utf8(decompress(&coding, &reply.body)).expect("text");
             // The decoded content, which the byte search at the end would not see through the coding.
-            centaur_e2e::leak::refuse(&format!("{form} under {coding}"), content.as_bytes(), &[REAL.to_owned()]);
+            centaur_e2e::leak::refuse(
+                &format!("{form} under {coding}"),
+                content.as_bytes(),
+                &[REAL.to_owned()],
+            );
             // Inside base64 the placeholder may have another length than the value, so only its beginning is sure.
             let shown = match form {
                 "base64" => base64::engine::general_purpose::STANDARD.encode(&PLACEHOLDER[..9]),
@@ -116,7 +120,8 @@ async fn json_spellings_of_other_encoders_are_known() {
         REAL.replace('/', "\\u002f").replace('"', "\\u0022").replace('+', "\\u002b"),
         REAL.replace('/', "\\u002F").replace('"', "\\u0022").replace('+', "\\u002B"),
     ];
-    let content = format!("{{\"a\":\"{}\",\"b\":\"{}\",\"c\":\"{}\"}}", spellings[0], spellings[1], spellings[2]);
+    let content =
+        format!("{{\"a\":\"{}\",\"b\":\"{}\",\"c\":\"{}\"}}", spellings[0], spellings[1], spellings[2]);
     let w = World::usual().start().await;
     let sent = content.clone();
     let origin = RawOrigin::tls(w.upstream_ca.server(NAMES, &["http/1.1"]), move |mut conn| {
@@ -124,7 +129,9 @@ async fn json_spellings_of_other_encoders_are_known() {
         async move {
             conn.head().await;
             let length = content.len();
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+            );
             conn.send(format!("{head}{content}")).await;
             conn.closed().await;
         }

@@ -48,13 +48,15 @@ async fn an_early_answer_reaches_a_client_that_is_still_uploading() {
     let w = World::usual().start().await;
     let origin = RawOrigin::tls(w.upstream_ca.server(NAMES, &["http/1.1"]), |mut conn| async move {
         conn.head().await;
-        conn.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlong").await;
+        conn.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlong")
+            .await;
         conn.closed().await;
     })
     .await;
     let mut conn = w.https("b.test").await;
     let host = format!("b.test:{}", origin.port());
-    conn.send(format!("POST /up HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000000\r\n\r\nfirst bytes")).await;
+    conn.send(format!("POST /up HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000000\r\n\r\nfirst bytes"))
+        .await;
     // Nothing more is sent until the answer is here.
     assert_eq!(conn.reply().await.expect(413).text(), "long");
     drop(conn);
@@ -90,7 +92,10 @@ async fn trailers_pass_in_both_directions() {
     assert_eq!(reply.trailers.len(), 1, "{reply:?}");
     assert!(reply.trailers[0].0.eq_ignore_ascii_case("x-after"));
     let seen = w.origin.only();
-    assert_eq!((seen.body.as_slice(), seen.trailers.as_slice()), (&b"abc"[..], &[("x-sum".to_owned(), "7".to_owned())][..]));
+    assert_eq!(
+        (seen.body.as_slice(), seen.trailers.as_slice()),
+        (&b"abc"[..], &[("x-sum".to_owned(), "7".to_owned())][..])
+    );
     w.finish(1).await;
 }
 

@@ -21,7 +21,8 @@ async fn tls_1_2_and_1_3_work() {
         let roots = rustls::RootCertStore {
             roots: {
                 use rustls::pki_types::pem::PemObject as _;
-                let cert = rustls::pki_types::CertificateDer::from_pem_slice(w.proxy_ca.cert_pem().as_bytes());
+                let cert =
+                    rustls::pki_types::CertificateDer::from_pem_slice(w.proxy_ca.cert_pem().as_bytes());
                 let mut store = rustls::RootCertStore::empty();
                 store.add(cert.expect("pem")).expect("root");
                 store.roots

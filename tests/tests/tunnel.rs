@@ -58,7 +58,8 @@ async fn bytes_right_behind_the_head_are_kept() {
     let target = w.plain_at("b.test");
     let mut conn = w.connect("tunnel").await;
     let inner = Request::get(&target, "/ok").bytes();
-    conn.send([format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n").as_bytes(), &inner].concat()).await;
+    conn.send([format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n").as_bytes(), &inner].concat())
+        .await;
     conn.head().await.expect(200);
     conn.reply().await.expect(200);
 

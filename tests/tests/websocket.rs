@@ -50,7 +50,10 @@ async fn a_websocket_in_a_tunnel_works_too() {
 
 #[tokio::test]
 async fn a_refused_upgrade_leaves_no_raw_pipe() {
-    let w = World::builder().allow_rule("{host: \"a.test\", methods: [\"GET\"], paths: [\"/ws\", \"/ok\"]}").start().await;
+    let w = World::builder()
+        .allow_rule("{host: \"a.test\", methods: [\"GET\"], paths: [\"/ws\", \"/ok\"]}")
+        .start()
+        .await;
     let host = w.at("a.test");
     for (field, status) in [("X-Refuse", 403), ("X-Bad-Accept", 502)] {
         let mut conn = w.https("a.test").await;
@@ -98,7 +101,8 @@ async fn an_unasked_101_never_becomes_a_relay() {
     let w = World::usual().start().await;
     let origin = RawOrigin::tls(w.upstream_ca.server(NAMES, &["http/1.1"]), |mut conn| async move {
         conn.head().await;
-        conn.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nraw bytes").await;
+        conn.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nraw bytes")
+            .await;
         conn.closed().await;
     })
     .await;
@@ -114,7 +118,8 @@ async fn an_unasked_101_never_becomes_a_relay() {
 #[tokio::test]
 async fn a_dead_origin_of_a_websocket_is_audited_as_such() {
     let w = World::usual().start().await;
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address").port();
+    let closed =
+        std::net::TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address").port();
     let request = upgrade(&format!("b.test:{closed}"), "/ws");
     let reply = request.on(&mut w.https("b.test").await).await;
     assert_eq!(reply.expect(502).text(), "bad gateway\n");
@@ -141,7 +146,11 @@ async fn frames_that_echo_the_value_are_scrubbed_or_the_binding_keeps_it_out() {
     }
     assert!(w.origin.seen().iter().all(|seen| !seen.everything().contains(REAL)));
     // An ordinary request with the same binding gets it.
-    Request::get(&w.at("a.test"), "/ok").bearer(PLACEHOLDER).on(&mut w.https("a.test").await).await.expect(200);
+    Request::get(&w.at("a.test"), "/ok")
+        .bearer(PLACEHOLDER)
+        .on(&mut w.https("a.test").await)
+        .await
+        .expect(200);
     assert!(w.origin.last().everything().contains(REAL));
     w.finish(2).await;
 }

@@ -25,9 +25,12 @@ async fn spelling_and_order_of_fields_are_kept_and_none_invented() {
         .field("x-lower", "4");
     let reply = request.on(&mut w.https("a.test").await).await;
     let sent = origin.text();
-    let names: Vec<&str> = sent.lines().skip(1).filter_map(|line| line.split_once(':').map(|(name, _)| name)).collect();
+    let names: Vec<&str> =
+        sent.lines().skip(1).filter_map(|line| line.split_once(':').map(|(name, _)| name)).collect();
     let lower: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
-    for invented in ["user-agent", "via", "x-forwarded-for", "forwarded", "transfer-encoding", "content-length"] {
+    for invented in
+        ["user-agent", "via", "x-forwarded-for", "forwarded", "transfer-encoding", "content-length"]
+    {
         assert!(!lower.contains(&invented.to_owned()), "{invented}: {sent}");
     }
     for kept in ["x-lower", "X-UPPER", "ETag"] {
@@ -62,7 +65,12 @@ async fn an_empty_post_says_zero_and_a_get_says_nothing() {
         }
         request.on(&mut conn).await.expect(299);
         let text = origin.text();
-        let last = text.split("\r\n\r\n").filter(|head| !head.is_empty()).last().unwrap_or_default().to_ascii_lowercase();
+        let last = text
+            .split("\r\n\r\n")
+            .filter(|head| !head.is_empty())
+            .last()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         assert!(last.starts_with(&method.to_ascii_lowercase()));
         assert_eq!(last.contains("content-length: 0"), wanted, "{last}");
         assert!(!last.contains("transfer-encoding"), "{last}");

@@ -16,6 +16,7 @@
 //! | `origin`, `names` | origins and the name server |
 //! | `pki` | throw-away certificates |
 //! | `target` | the proxy attacked: started here, or running |
+//! | `judge` | what may have been received |
 //! | `run` | one entry from start to verdict |
 //! | `report` | the page at the end |
 //!
@@ -26,6 +27,7 @@ pub mod corpus;
 pub mod escape;
 pub mod h2;
 pub mod hello;
+pub mod judge;
 pub mod names;
 pub mod origin;
 pub mod pki;

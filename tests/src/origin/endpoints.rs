@@ -98,7 +98,7 @@ fn pairs(map: &HeaderMap) -> Vec<(String, String)> {
 }
 
 fn listing(map: &HeaderMap) -> String {
-    pairs(map).into_iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+    pairs(map).into_iter().map(|(name, value)| [&name, ": ", &value, "\n"].concat()).collect()
 }
 
 fn text(content: impl Into<Bytes>) -> Response<Body> {

@@ -58,7 +58,14 @@ impl Client {
         let _ = stream.set_nodelay(true);
         let _ = stream.set_read_timeout(Some(patience));
         let _ = stream.set_write_timeout(Some(patience));
-        Ok(Self { wire: Wire::Plain(stream), patience, deadline: Instant::now(), buf: Vec::new(), received: Vec::new(), stream: None })
+        Ok(Self {
+            wire: Wire::Plain(stream),
+            patience,
+            deadline: Instant::now(),
+            buf: Vec::new(),
+            received: Vec::new(),
+            stream: None,
+        })
     }
 
     /// A handshake; one that fails leaves the connection ended, which later steps judge.
