@@ -323,9 +323,15 @@ impl ResponseBody {
         Self { kind: Kind::Scrubbed(Box::new(body)), closing: None }
     }
 
-    /// Attaches what ends with the body.
+    /// Attaches what ends with the body. One that has ended already must say so from the start: HTTP/2 then ends
+    /// the stream with the head, as the upstream did (gRPC clients tell the two apart).
     pub fn closing(mut self, closing: Closing) -> Self {
-        self.closing = Some(Box::new(closing));
+        let closing = Box::new(closing);
+        if self.kind.is_end_stream() {
+            closing.finish();
+        } else {
+            self.closing = Some(closing);
+        }
         self
     }
 }

@@ -44,8 +44,8 @@ pub(super) enum Step {
 
 /// Longest size line with extensions, and longest trailer line, in bytes.
 const MAX_LINE: u32 = 16 * 1024;
-/// All extensions and trailers of a body together, in bytes.
-const MAX_EXTRA: u32 = 64 * 1024;
+/// All extensions and trailers of a body together, in bytes: small enough to show in the first read.
+const MAX_EXTRA: u32 = 4 * 1024;
 
 impl Chunked {
     pub(super) fn advance(&mut self, data: &[u8]) -> Step {
