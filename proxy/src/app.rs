@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::audit::Audit;
 use crate::auth::ClientAuth;
 use crate::ca::{Authority, CaError};
-use crate::config::{Config, Timeouts, TlsMode};
+use crate::config::{Config, ProxyConfig, Timeouts, TlsMode};
 use crate::leaf::Leaves;
 use crate::limits::Limiter;
 use crate::listen::{self, BindError, Listeners, Sockets};
@@ -233,7 +233,7 @@ async fn sweep(app: Arc<App>) -> Result<(), String> {
 fn fixed_parts(config: &Config) -> Vec<(&'static str, String)> {
     vec![
         ("dns", format!("{:?}", config.dns)),
-        ("proxy", format!("{:?}", config.proxy)),
+        ("proxy", format!("{:?}", ProxyConfig { client_auth: None, ..config.proxy.clone() })),
         ("tls", format!("{:?}", config.tls)),
         ("metrics", config.metrics_listen.clone()),
         ("management", format!("{:?}", config.management)),

@@ -172,6 +172,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Says how much of the traffic is seen.
+    pub fn set_mode(&mut self, mode: Mode) {
+        self.mode = mode;
+    }
+
     /// Notes a refusal: status, code and action.
     pub fn refuse(&mut self, refusal: &Refusal) {
         self.action = if refusal.is_error() { Action::Error } else { Action::Reject };

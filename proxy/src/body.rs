@@ -13,6 +13,7 @@ use centaur_transform::{BodyError, SwapBody};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::Sleep;
 
 use crate::exchange::Closing;
 use crate::upstream::UpstreamBody;
@@ -26,6 +27,7 @@ pub struct ClientBody {
     trailers: Option<HeaderMap>,
     inner: Option<Source>,
     length: Option<u64>,
+    swapped: bool,
 }
 
 /// Where the rest of a client's body comes from.
@@ -33,6 +35,8 @@ enum Source {
     Client(Incoming),
     /// Placeholders are swapped on the way; names of the secrets by entry.
     Swapped(Box<SwapBody<ClientBody>>, Arc<[String]>),
+    /// It broke off while it was read ahead: whoever reads on hears of it.
+    Failed,
 }
 
 /// A required placeholder did not occur in a body that was already on its way.
@@ -45,14 +49,14 @@ impl ClientBody {
     pub fn new(inner: Incoming) -> Self {
         let length = inner.size_hint().exact();
         let inner = (!inner.is_end_stream()).then_some(Source::Client(inner));
-        Self { ahead: VecDeque::new(), trailers: None, inner, length }
+        Self { ahead: VecDeque::new(), trailers: None, inner, length, swapped: false }
     }
 
     /// A body of known bytes.
     pub fn full(bytes: Bytes) -> Self {
         let length = Some(bytes.len() as u64);
         let ahead = if bytes.is_empty() { VecDeque::new() } else { VecDeque::from([bytes]) };
-        Self { ahead, trailers: None, inner: None, length }
+        Self { ahead, trailers: None, inner: None, length, swapped: false }
     }
 
     /// Whether there is nothing to send.
@@ -68,15 +72,15 @@ impl ClientBody {
         self.length
     }
 
-    /// Whether placeholders are swapped while it is sent.
+    /// Whether real values may stand in it.
     pub fn is_swapped(&self) -> bool {
-        matches!(self.inner, Some(Source::Swapped(..)))
+        self.swapped
     }
 
     /// Puts known bytes in the place of a body that was read whole; trailers the client sent stay.
     pub fn replace(&mut self, bytes: Bytes, trailers: Option<HeaderMap>) {
         let trailers = trailers.or_else(|| self.trailers.take());
-        *self = Self { trailers, ..Self::full(bytes) };
+        *self = Self { trailers, swapped: true, ..Self::full(bytes) };
     }
 
     /// Swaps placeholders while the body is sent. `names` are the secrets by entry.
@@ -86,6 +90,7 @@ impl ClientBody {
         let length = swapped.size_hint().exact();
         self.inner = Some(Source::Swapped(Box::new(swapped), names));
         self.length = length;
+        self.swapped = true;
     }
 
     /// Reads ahead until `most` bytes are there, the body ends, or nothing comes for `patience`. What was read is
@@ -98,7 +103,10 @@ impl ClientBody {
             match tokio::time::timeout(patience, frame).await {
                 Err(_) => break,
                 Ok(None) => self.inner = None,
-                Ok(Some(Err(error))) => return Err(error),
+                Ok(Some(Err(error))) => {
+                    self.inner = Some(Source::Failed);
+                    return Err(error);
+                }
                 Ok(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => {
                         have += data.len();
@@ -157,6 +165,7 @@ impl Source {
         match self {
             Self::Client(body) => body.is_end_stream(),
             Self::Swapped(body, _) => body.is_end_stream(),
+            Self::Failed => false,
         }
     }
 
@@ -169,6 +178,7 @@ impl Source {
                 return Poll::Ready(ready!(Pin::new(body).poll_frame(cx)).map(|f| f.map_err(Into::into)));
             }
             Self::Swapped(body, names) => (body, names),
+            Self::Failed => return Poll::Ready(Some(Err("the request body broke off".into()))),
         };
         let frame = ready!(Pin::new(&mut **body).poll_frame(cx));
         Poll::Ready(frame.map(|frame| {
@@ -190,6 +200,8 @@ pub struct Upload {
     pub bytes: AtomicU64,
     /// The whole body was handed over (or there was none).
     pub done: AtomicBool,
+    /// The client stopped sending without ending.
+    pub stalled: AtomicBool,
     /// The client's side failed: it went away, or sent broken framing.
     pub client_failed: AtomicBool,
     /// A required placeholder did not occur: the name of its secret.
@@ -202,6 +214,8 @@ pub struct RequestBody {
     inner: Option<ClientBody>,
     upload: Option<Arc<Upload>>,
     gate: Option<Arc<Hold>>,
+    patience: Option<Duration>,
+    stall: Option<Pin<Box<Sleep>>>,
 }
 
 /// Holds a body back until the upstream asked for it (`Expect: 100-continue`).
@@ -222,16 +236,32 @@ impl Hold {
 impl RequestBody {
     /// No body.
     pub fn empty() -> Self {
-        Self { inner: None, upload: None, gate: None }
+        Self { inner: None, upload: None, gate: None, patience: None, stall: None }
     }
 
     /// The client's body.
     pub fn new(body: ClientBody, upload: Arc<Upload>) -> Self {
         if body.is_empty() {
             upload.done.store(true, Ordering::Release);
-            return Self { inner: None, upload: Some(upload), gate: None };
+            return Self { upload: Some(upload), ..Self::empty() };
         }
-        Self { inner: Some(body), upload: Some(upload), gate: None }
+        Self { inner: Some(body), upload: Some(upload), ..Self::empty() }
+    }
+
+    /// Fails when nothing comes for so long. For clients whose connection does not watch over it.
+    pub fn impatient(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
+    }
+
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(patience) = self.patience else { return Poll::Pending };
+        let stall = self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        ready!(stall.as_mut().poll(cx));
+        if let Some(upload) = &self.upload {
+            upload.stalled.store(true, Ordering::Release);
+        }
+        Poll::Ready(Some(Err("the request body made no progress".into())))
     }
 
     /// Sends nothing before `hold` is released.
@@ -264,7 +294,13 @@ impl Body for RequestBody {
         }
         let frame = match &mut this.inner {
             None => None,
-            Some(body) => ready!(Pin::new(body).poll_frame(cx)),
+            Some(body) => match Pin::new(body).poll_frame(cx) {
+                Poll::Ready(frame) => {
+                    this.stall = None;
+                    frame
+                }
+                Poll::Pending => return this.poll_stall(cx),
+            },
         };
         if let Some(upload) = &this.upload {
             match &frame {

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -44,7 +45,49 @@ pub struct Conn {
     pub tunnel: Option<Arc<TunnelInfo>>,
     /// The client has shown who it is.
     pub trusted: bool,
+    /// Exchanges under way, for the idle limit of HTTP/2.
+    pub streams: Streams,
     switch: Mutex<Option<Switch>>,
+}
+
+/// Counts exchanges, and notices when there were none for a while.
+#[derive(Clone, Default)]
+pub struct Streams(Arc<(AtomicUsize, AtomicUsize)>);
+
+/// One exchange, until dropped.
+pub struct StreamGuard(Streams);
+
+impl Streams {
+    /// An exchange begins.
+    pub fn enter(&self) -> StreamGuard {
+        self.0.0.fetch_add(1, Ordering::Relaxed);
+        self.0.1.fetch_add(1, Ordering::Relaxed);
+        StreamGuard(self.clone())
+    }
+
+    /// Exchanges now, and all there ever were.
+    fn now(&self) -> (usize, usize) {
+        (self.0.0.load(Ordering::Relaxed), self.0.1.load(Ordering::Relaxed))
+    }
+
+    /// Ready when there was no exchange during a whole `limit`.
+    async fn idle_for(&self, limit: Duration) {
+        let mut before = self.now();
+        loop {
+            tokio::time::sleep(limit).await;
+            let now = self.now();
+            if now.0 == 0 && before == now {
+                return;
+            }
+            before = now;
+        }
+    }
+}
+
+impl Drop for StreamGuard {
+    fn drop(&mut self) {
+        self.0.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What a connection becomes when hyper is done with it.
@@ -71,7 +114,7 @@ const LINGER_BYTES: usize = 256 * 1024;
 impl Conn {
     /// A connection as it was accepted.
     pub fn new(app: Arc<App>, client: SocketAddr, path: target::Path, trusted: bool) -> Self {
-        Self { app, client, path, sni: String::new(), tunnel: None, trusted, switch: Mutex::default() }
+        Self { app, client, path, sni: String::new(), tunnel: None, trusted, streams: Streams::default(), switch: Mutex::default() }
     }
 
     /// Whether `CONNECT` opens a tunnel on this connection.
@@ -321,8 +364,10 @@ pub async fn serve_h2(conn: Arc<Conn>, stream: ClientStream) {
     let mut http = pin!(builder.serve_connection(TokioIo::new(Frames::new(stream)), service));
     let mut drain = conn.app.drain.clone();
     let draining = async move { drain.wait_for(|phase| *phase != Phase::Running).await.is_ok() };
+    let streams = conn.streams.clone();
     tokio::select! {
         _ = http.as_mut() => return,
+        () = streams.idle_for(timeouts.idle_keep_alive) => http.as_mut().graceful_shutdown(),
         _ = draining => http.as_mut().graceful_shutdown(),
     }
     let _ = http.await;

@@ -11,8 +11,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use centaur_policies::path::{PathError, decode_path};
+use centaur_policies::pattern::Scheme;
 use centaur_transform::scrub::ScrubHits;
-use http::header::{DATE, EXPECT, HOST, HeaderValue};
+use http::header::{CONTENT_TYPE, DATE, EXPECT, HOST, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -20,7 +21,7 @@ use hyper::body::Incoming;
 use crate::app::App;
 use crate::audit::Record;
 use crate::body::{ClientBody, Hold, RequestBody, ResponseBody, Upload};
-use crate::conn::{Conn, Switch};
+use crate::conn::{Conn, StreamGuard, Switch};
 use crate::gate::{Gate, Gone};
 use crate::hop;
 use crate::interim;
@@ -54,7 +55,10 @@ pub async fn serve(conn: &Arc<Conn>, request: Request<Incoming>, gate: Option<&C
         Ok(guard) => guard,
         Err(refusal) => return Box::pin(refuse(expects_continue, gate, record, refusal, &method, body)).await,
     };
-    let running = Running { _counted: conn.app.metrics.in_flight(), _in_flight: in_flight };
+    if let Some(gate) = gate {
+        gate.set_takes_interim(parts.version == Version::HTTP_11);
+    }
+    let running = Running { _stream: conn.streams.enter(), _counted: conn.app.metrics.in_flight(), _in_flight: in_flight };
     if parts.method == Method::OPTIONS && parts.uri.path() == "*" && parts.version != Version::HTTP_2 {
         record.status = 200;
         record.close();
@@ -65,7 +69,7 @@ pub async fn serve(conn: &Arc<Conn>, request: Request<Incoming>, gate: Option<&C
         Err(refusal) => return Box::pin(refuse(expects_continue, gate, record, refusal, &method, body)).await,
     };
     if parts.method == Method::CONNECT && parts.extensions.get::<hyper::ext::Protocol>().is_none() {
-        if conn.opens_tunnels() {
+        if conn.opens_tunnels() && parts.version != Version::HTTP_2 {
             return crate::tunnel::connect(conn, &parts, target, record, gate);
         }
         return Box::pin(refuse(expects_continue, gate, record, Refusal::no_tunnel_here(), &method, body)).await;
@@ -76,6 +80,7 @@ pub async fn serve(conn: &Arc<Conn>, request: Request<Incoming>, gate: Option<&C
 
 /// What ends with the exchange besides its record.
 pub struct Running {
+    _stream: StreamGuard,
     _counted: Counted,
     _in_flight: InFlight,
 }
@@ -134,8 +139,11 @@ impl Exchange<'_> {
             return Box::pin(self.websocket(websocket, parts, permit, record, &pipeline)).await;
         }
         let upload = Arc::new(Upload::default());
-        let prefer = if parts.version == Version::HTTP_2 { Prefer::H2 } else { Prefer::H1 };
+        let prefer = preferred(&parts, &self.target);
         let mut outgoing = RequestBody::new(body, upload.clone());
+        if self.gate.is_none() {
+            outgoing = outgoing.impatient(app.timeouts.stalled_body);
+        }
         hop::frame_request(&mut parts, &outgoing);
         let hold = (expects_continue && !outgoing.is_empty()).then(Arc::<Hold>::default);
         if let Some(hold) = &hold {
@@ -148,8 +156,14 @@ impl Exchange<'_> {
         match answer {
             Err(gone) => self.cancelled(record, gone),
             Ok(Err(_)) if upload.client_failed.load(Ordering::Acquire) => {
-                let malformed = self.gate.is_some_and(ClientGate::is_malformed);
-                self.cancelled(record, if malformed { Gone::Malformed } else { Gone::Reset })
+                let gone = if upload.stalled.load(Ordering::Acquire) {
+                    Gone::Stalled
+                } else if self.gate.is_some_and(ClientGate::is_malformed) {
+                    Gone::Malformed
+                } else {
+                    Gone::Reset
+                };
+                self.cancelled(record, gone)
             }
             Ok(Err(error)) => {
                 let refusal = match upload.missing.get() {
@@ -300,7 +314,9 @@ impl Exchange<'_> {
                     None => self.conn.switch(Switch::WebSocket(Box::new(relay))),
                     Some(upgrade) => {
                         drop(running);
+                        let stream = self.conn.streams.enter();
                         tokio::spawn(async move {
+                            let _stream = stream;
                             if let Ok(io) = upgrade.await {
                                 relay.run(hyper_util::rt::TokioIo::new(io)).await;
                             }
@@ -348,6 +364,16 @@ impl Exchange<'_> {
         response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
         response
     }
+}
+
+/// HTTP/2 clients get HTTP/2 upstream where TLS negotiates it. In clear nothing is negotiated: there it is spoken
+/// only for gRPC, which has no other way.
+fn preferred(parts: &Parts, target: &RequestTarget) -> Prefer {
+    if parts.version != Version::HTTP_2 {
+        return Prefer::H1;
+    }
+    let grpc = || parts.headers.get(CONTENT_TYPE).is_some_and(|v| v.as_bytes().starts_with(b"application/grpc"));
+    if target.scheme == Scheme::Https || grpc() { Prefer::H2 } else { Prefer::H1 }
 }
 
 fn open_record(conn: &Arc<Conn>, parts: &Parts) -> Record {
@@ -438,6 +464,10 @@ async fn wait_until_gone(gate: &ClientGate) -> Gone {
     match poll_fn(|cx| gate.poll_gone(cx)).await {
         Gone::HalfClosed => {}
         gone => return gone,
+    }
+    if !gate.takes_interim() {
+        // HTTP/1.0 knows no interim responses (RFC 9110 section 15.2): it is waited for as long as it takes.
+        std::future::pending::<()>().await;
     }
     loop {
         tokio::time::sleep(PROBE_AFTER).await;

@@ -92,6 +92,7 @@ struct Clock {
     busy: bool,
     write_blocked: bool,
     stalled: bool,
+    takes_interim: bool,
 }
 
 /// What ran out.
@@ -145,6 +146,7 @@ impl<T> Gate<T> {
                 busy: false,
                 write_blocked: false,
                 stalled: false,
+                takes_interim: false,
             },
         })))
     }
@@ -246,6 +248,16 @@ impl<T> Gate<T> {
     /// Whether the exchange under way was told that its client has stalled.
     pub fn is_stalled(&self) -> bool {
         self.lock().clock.stalled
+    }
+
+    /// Whether the client of the exchange under way understands interim responses.
+    pub fn takes_interim(&self) -> bool {
+        self.lock().clock.takes_interim
+    }
+
+    /// Says so.
+    pub fn set_takes_interim(&self, yes: bool) {
+        self.lock().clock.takes_interim = yes;
     }
 
     /// Whether the body under way broke its framing.

@@ -285,8 +285,7 @@ async fn clear(app: Arc<App>, client: SocketAddr, tcp: Rewind<TcpStream>, target
 
 async fn tls(app: Arc<App>, client: SocketAddr, tcp: Rewind<TcpStream>, target: Option<TunnelTarget>, trusted: bool) {
     if app.mode == TlsMode::SniOnly {
-        let port = target.map(|target| target.port);
-        return Box::pin(tls::relay(app, client, tcp, port, trusted)).await;
+        return Box::pin(tls::relay(app, client, tcp, target, trusted)).await;
     }
     Box::pin(tls::terminate(app, client, tcp, Around { target, info: None, trusted })).await;
 }

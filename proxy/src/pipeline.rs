@@ -192,13 +192,19 @@ impl Pipeline {
 
     /// Decides a tunnel that will be opened up: on the host alone, whatever comes inside is decided again.
     pub fn tunnel(&self, host: &CanonicalHost, port: u16, record: &mut Record) -> Result<(), Refusal> {
-        self.by_host(host, port, false, record)
+        self.by_host(host, port, None, record)
     }
 
     /// Decides a connection of which only the server name is seen. A rule that names methods or paths cannot
     /// match here.
-    pub fn relay(&self, host: &CanonicalHost, port: u16, record: &mut Record) -> Result<Permit, Refusal> {
-        self.by_host(host, port, true, record)?;
+    pub fn relay(
+        &self,
+        host: &CanonicalHost,
+        port: u16,
+        method: &str,
+        record: &mut Record,
+    ) -> Result<Permit, Refusal> {
+        self.by_host(host, port, Some(method), record)?;
         let target = RequestTarget { scheme: Scheme::Https, host: host.clone(), port, port_named: false };
         Ok(permit(&target, Findings::default(), None))
     }
@@ -207,7 +213,7 @@ impl Pipeline {
         &self,
         host: &CanonicalHost,
         port: u16,
-        blind: bool,
+        blind: Option<&str>,
         record: &mut Record,
     ) -> Result<(), Refusal> {
         let mut refusal = None;
@@ -215,8 +221,8 @@ impl Pipeline {
             let started = Instant::now();
             let mut notes = Annotations::default();
             if let Kind::Allowlist(spec) = &stage.kind {
-                let allowed = if blind {
-                    let target = Target { scheme: Scheme::Https, host, port, method: "", path: "" };
+                let allowed = if let Some(method) = blind {
+                    let target = Target { scheme: Scheme::Https, host, port, method, path: "" };
                     spec.rules.matches(&target).is_some()
                 } else {
                     spec.rules.matches_host(host, port, None)

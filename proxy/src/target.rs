@@ -111,7 +111,8 @@ fn named_authority(path: &Path, parts: &Parts) -> Result<Authority, Refusal> {
         }
     }
     if let Some(header) = header {
-        let default = path.scheme.default_port();
+        // A CONNECT without a port means 443, and so does its Host.
+        let default = if parts.method == Method::CONNECT { 443 } else { path.scheme.default_port() };
         if header.host != uri.host || header.port_or(default) != uri.port_or(default) {
             return Err(Refusal::authority_mismatch());
         }
@@ -165,6 +166,19 @@ mod tests {
         let tls = path(Scheme::Https, Some("a.test"), None);
         assert_eq!(read(&tls, "/", Some("a.TEST:443")), Ok("a.test:443 a.test:443".into()));
         assert_eq!(read(&tls, "/", Some("b.test")), Err("sni-host-mismatch"));
+    }
+
+    #[test]
+    fn the_host_of_a_connect_may_leave_out_its_port() {
+        let listener = Path { proxy_requests: true, ..path(Scheme::Http, None, None) };
+        let connect = |host| {
+            let request = Request::connect("a.test:443").header(HOST, host).body(()).unwrap();
+            RequestTarget::read(&listener, &request.into_parts().0).map(|t| t.host.to_string()).map_err(|r| r.code())
+        };
+        assert_eq!(connect("a.test"), Ok("a.test".into()));
+        assert_eq!(connect("a.test:443"), Ok("a.test".into()));
+        assert_eq!(connect("a.test:80"), Err("authority-mismatch"));
+        assert_eq!(connect("b.test"), Err("authority-mismatch"));
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub struct Around {
 /// HTTP on a TLS port, as the reference answers it.
 const NOT_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 
+/// Where relayed connections go, whatever port the tunnel named (as the reference).
+const RELAY_PORT: u16 = 443;
+
 /// Terminates TLS and serves what is inside.
 pub async fn terminate(app: Arc<App>, client: SocketAddr, mut tcp: Rewind<TcpStream>, around: Around) {
     let limit = app.timeouts.tls_handshake;
@@ -64,7 +67,8 @@ pub async fn terminate(app: Arc<App>, client: SocketAddr, mut tcp: Rewind<TcpStr
     let config = match leaf(&app, client, &name).await {
         Ok(config) => config,
         Err(code) => {
-            failed(&app, client, &around, sni.as_deref(), code, 429);
+            let status = if code == "too-many-new-names" { 429 } else { 500 };
+            failed(&app, client, &around, sni.as_deref(), code, status);
             let _ = tokio::time::timeout_at(deadline, start.into_stream(app.no_certificate.clone())).await;
             return;
         }
@@ -127,7 +131,7 @@ pub async fn relay(
     app: Arc<App>,
     client: SocketAddr,
     mut tcp: Rewind<TcpStream>,
-    port: Option<u16>,
+    target: Option<TunnelTarget>,
     trusted: bool,
 ) {
     let hello = match tokio::time::timeout(HELLO_WITHIN, sniff::client_hello(&mut tcp)).await {
@@ -155,7 +159,11 @@ pub async fn relay(
     };
     record.host = hello.sni.clone().unwrap_or_default();
     record.sni.clone_from(&record.host);
-    match open_relay(&app, &host, port.unwrap_or(443), &mut record).await {
+        if target.as_ref().is_some_and(|target| target.host.as_ip().is_none() && target.host != host) {
+        record.refuse(&Refusal::tunnel_mismatch());
+        return;
+    }
+    match open_relay(&app, &host, &mut record).await {
         Ok(upstream) => {
             let _counted = app.metrics.tunnel();
             record.status = 200;
@@ -177,8 +185,8 @@ pub async fn relay(
     }
 }
 
-async fn open_relay(app: &App, host: &CanonicalHost, port: u16, record: &mut Record) -> Result<TcpStream, Refusal> {
-    let permit = app.pipeline.load_full().relay(host, port, record).inspect_err(|refusal| {
+async fn open_relay(app: &App, host: &CanonicalHost, record: &mut Record) -> Result<TcpStream, Refusal> {
+    let permit = app.pipeline.load_full().relay(host, RELAY_PORT, "", record).inspect_err(|refusal| {
         tracing::info!(sni = %record.sni, status = refusal.status().as_u16(), "sni passthrough short-circuited by transform");
     })?;
     app.upstream.relay(&permit).await.map_err(|error| error.refusal(None))

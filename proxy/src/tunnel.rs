@@ -63,6 +63,9 @@ pub fn connect(
     record.host.clone_from(&text);
     target.host.as_str().clone_into(&mut record.sni);
     record.protocol = "connect";
+    if conn.app.mode == TlsMode::SniOnly {
+        record.set_mode(Mode::SniOnly);
+    }
     let target = TunnelTarget { host: target.host, port };
     tracing::debug!(target = %text, "tunnel CONNECT");
     match decide(&conn.app, &target, text, &mut record) {
@@ -96,7 +99,7 @@ fn decide(
     let pipeline = app.pipeline.load();
     match app.mode {
         TlsMode::Mitm => pipeline.tunnel(&target.host, target.port, record)?,
-        TlsMode::SniOnly => drop(pipeline.relay(&target.host, target.port, record)?),
+        TlsMode::SniOnly => drop(pipeline.relay(&target.host, target.port, "CONNECT", record)?),
     }
     Ok(Arc::new(TunnelInfo { target: text, traces: record.request_traces.clone().into() }))
 }
@@ -250,7 +253,7 @@ pub async fn serve(opened: Opened, stream: ClientStream) {
     };
     match first {
         Some(0x16) if app.mode == TlsMode::SniOnly => {
-            Box::pin(tls::relay(app, client, tcp, None, true)).await;
+            Box::pin(tls::relay(app, client, tcp, Some(target), true)).await;
         }
         Some(0x16) => {
             let around = tls::Around { target: Some(target), info: Some(info), trusted: true };

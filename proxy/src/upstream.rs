@@ -266,7 +266,7 @@ impl Upstream {
         };
         let limit = self.limits.tls_handshake;
         let stream = match (to.scheme, tcp) {
-            (Scheme::Http, Hop::Tcp(tcp)) => (UpstreamStream::Tcp(tcp), h2),
+            (Scheme::Http, Hop::Tcp(tcp)) => (UpstreamStream::Tcp(tcp), h2 && !absolute),
             (Scheme::Http, Hop::Tls(tls)) => (UpstreamStream::Proxied(tls), false),
             (Scheme::Https, Hop::Tcp(tcp)) => {
                 let tls = match self.tls.connect(tcp, &to.host, h2, limit).await {

@@ -35,8 +35,13 @@ pub(super) fn main(flags: &Flags) -> ExitCode {
             "management.listen requires --config in standalone mode; /v1/reload has no file to re-read",
         );
     }
+    // Values are in memory from now on: no core dumps, and no reading by processes of the same user.
+    let hidden = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let sink = Sink::stderr();
     crate::log::init(loaded.config.log_level, sink.clone());
+    if let Err(error) = hidden {
+        tracing::warn!(error = %error, "the process stays readable by others of its user");
+    }
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }

@@ -478,9 +478,10 @@ async fn whole_body(passage: &mut Passage<'_>) -> Option<Bytes> {
     }
     // A client that named the length is committed to sending it; the connection's own limits watch over it.
     let patience = if known.is_some() { Duration::from_mins(5) } else { PATIENCE };
+    // A body that breaks off while it is looked at fails again when it is sent, and the exchange with it.
     match passage.body.peek(WHOLE_BODY + 1, patience).await {
         Ok((bytes, true)) => Some(bytes),
-        _ => None,
+        Ok((_, false)) | Err(_) => None,
     }
 }
 

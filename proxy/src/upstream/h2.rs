@@ -22,6 +22,8 @@ use crate::body::{RequestBody, Upload};
 const STREAMS_PER_CONNECTION: usize = 32;
 /// Connections per destination.
 const MOST_CONNECTIONS: usize = 8;
+/// Destinations whose protocol is remembered without a connection to them.
+const MOST_LEARNED: usize = 1024;
 /// How long a connection without streams may rest.
 const IDLE_FOR: Duration = Duration::from_secs(45);
 /// Flow-control windows in bytes: enough for a long fat network, small enough to bound memory.
@@ -94,14 +96,17 @@ impl Shared {
     }
 
     pub(super) fn sweep(&self) {
-        self.lock().retain(|_, group| {
+        let mut groups = self.lock();
+        let room = groups.len() < MOST_LEARNED;
+        groups.retain(|_, group| {
             let mut conns = group.lock();
             conns.retain(|entry| {
                 !entry.sender.is_closed()
                     && (entry.streams.load(Ordering::Relaxed) > 0 || entry.used.elapsed() < IDLE_FOR)
             });
-            // A group that someone holds is about to be used.
-            !conns.is_empty() || Arc::strong_count(group) > 1
+            // A group that someone holds is about to be used; what it has learned of the origin is kept too.
+            let learned = group.is_h1_only() || group.required.load(Ordering::Relaxed);
+            !conns.is_empty() || Arc::strong_count(group) > 1 || (learned && room)
         });
     }
 }

@@ -61,7 +61,12 @@ pub fn annotations<'a>(
 ) -> impl Iterator<Item = (String, String)> + 'a {
     listed.iter().filter_map(|name| {
         let value = headers.get(name.as_str()).filter(|value| !value.is_empty())?;
-        let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        // A value that was put there by us is marked; it never goes to the audit line.
+        let text = if value.is_sensitive() {
+            "***".to_owned()
+        } else {
+            String::from_utf8_lossy(value.as_bytes()).into_owned()
+        };
         Some((format!("header:{}", canonical(name)), text))
     })
 }
