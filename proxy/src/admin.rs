@@ -102,7 +102,8 @@ fn management(key: &Secret<String>, reloader: &Reloader, request: &Request<Incom
         "/v1/status" => Method::GET,
         _ => return text(StatusCode::NOT_FOUND, "404 page not found\n"),
     };
-    let given = request.headers().get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    let given =
+        request.headers().get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     if !given.is_some_and(|given| bool::from(given.ct_eq(key.expose().as_bytes()))) {
         return error(StatusCode::UNAUTHORIZED, "unauthorized");
     }

@@ -155,7 +155,8 @@ pub fn start(mut config: Config, options: Options) -> Result<Running, StartError
     let dns = crate::dns::server(&config.dns, &resolver);
     let listeners = Listeners::bind(&config, options.sockets, options.metrics, dns.is_some())?;
     let dialer = Dialer::new(Arc::new(guard), resolver, config.proxy.timeouts.dial);
-    let upstream = Upstream::new(dialer, chain(&config)?, ClientTls::new(options.extra_roots), limits(&config));
+    let upstream =
+        Upstream::new(dialer, chain(&config)?, ClientTls::new(options.extra_roots), limits(&config));
     let (phase, drain) = watch::channel(Phase::Running);
     let app = Arc::new(App {
         pipeline: ArcSwap::from_pointee(pipeline),
@@ -187,7 +188,9 @@ pub fn start(mut config: Config, options: Options) -> Result<Running, StartError
 fn warn_if_open(pipeline: &Pipeline, metrics: &Metrics) {
     metrics.set_allow_all(!pipeline.has_allowlist());
     if !pipeline.has_allowlist() {
-        tracing::warn!("no allowlist is configured: every host is allowed; add a transform named allowlist to restrict it");
+        tracing::warn!(
+            "no allowlist is configured: every host is allowed; add a transform named allowlist to restrict it"
+        );
     }
 }
 
@@ -347,4 +350,3 @@ impl Running {
         clean
     }
 }
-

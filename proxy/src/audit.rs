@@ -275,7 +275,9 @@ impl Record {
             by(wanted).or_else(|| self.response_traces.iter().find(|t| t.action == wanted).map(|t| &*t.name))
         };
         match action {
-            Action::Reject => by_any(Action::Reject).into_iter().for_each(|n| json::member(out, "rejected_by", n)),
+            Action::Reject => {
+                by_any(Action::Reject).into_iter().for_each(|n| json::member(out, "rejected_by", n))
+            }
             Action::Stub => by_any(Action::Stub).into_iter().for_each(|n| json::member(out, "stubbed_by", n)),
             _ => {}
         }

@@ -62,7 +62,11 @@ impl ClientAuth {
             return Ok(());
         }
         let mut given = headers.get_all(PROXY_AUTHORIZATION).iter();
-        if given.any(|value| self.accepts_header(value.as_bytes())) { Ok(()) } else { Err(Refusal::client_auth()) }
+        if given.any(|value| self.accepts_header(value.as_bytes())) {
+            Ok(())
+        } else {
+            Err(Refusal::client_auth())
+        }
     }
 
     fn accepts_header(&self, value: &[u8]) -> bool {
@@ -114,7 +118,13 @@ mod tests {
         for good in ["Bearer fake-token".to_owned(), basic("any:fake-token"), basic(":fake-token")] {
             assert!(auth().accepts_header(good.as_bytes()), "{good}");
         }
-        for bad in ["Bearer fake-toke".to_owned(), basic("fake-token:"), basic("fake-token"), "fake-token".to_owned(), String::new()] {
+        for bad in [
+            "Bearer fake-toke".to_owned(),
+            basic("fake-token:"),
+            basic("fake-token"),
+            "fake-token".to_owned(),
+            String::new(),
+        ] {
             assert!(!auth().accepts_header(bad.as_bytes()), "{bad}");
         }
     }

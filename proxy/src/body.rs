@@ -384,8 +384,12 @@ impl Body for ResponseBody {
         let frame = match &mut this.kind {
             Kind::Full(bytes) if bytes.is_empty() => None,
             Kind::Full(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
-            Kind::Upstream(body) => ready!(Pin::new(&mut **body).poll_frame(cx)).map(|f| f.map_err(Into::into)),
-            Kind::Scrubbed(body) => ready!(Pin::new(&mut **body).poll_frame(cx)).map(|f| f.map_err(BoxError::from)),
+            Kind::Upstream(body) => {
+                ready!(Pin::new(&mut **body).poll_frame(cx)).map(|f| f.map_err(Into::into))
+            }
+            Kind::Scrubbed(body) => {
+                ready!(Pin::new(&mut **body).poll_frame(cx)).map(|f| f.map_err(BoxError::from))
+            }
         };
         match (&frame, &mut this.closing) {
             (None, closing) => {

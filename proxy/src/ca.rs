@@ -126,8 +126,13 @@ impl Authority {
             return Err(CaError::Mismatch);
         }
         let rsa = key.is_compatible(&PKCS_RSA_SHA256);
-        let common_name =
-            parsed.subject().iter_common_name().next().and_then(|n| n.as_str().ok()).unwrap_or("CA").to_owned();
+        let common_name = parsed
+            .subject()
+            .iter_common_name()
+            .next()
+            .and_then(|n| n.as_str().ok())
+            .unwrap_or("CA")
+            .to_owned();
         let subject = parsed.subject().as_raw().to_vec();
         let cert: CertificateDer<'static> = cert.into_owned();
         let issuer = Issuer::from_ca_cert_der(&cert, key).map_err(|e| CaError::ParseCert(e.to_string()))?;
@@ -156,8 +161,7 @@ impl Authority {
             params.signed_by(&key, &self.issuer)
         }
         .map_err(CaError::mint)?;
-        let (_, parsed) =
-            X509Certificate::from_der(probe.der()).map_err(|e| CaError::Mint(e.to_string()))?;
+        let (_, parsed) = X509Certificate::from_der(probe.der()).map_err(|e| CaError::Mint(e.to_string()))?;
         if parsed.issuer().as_raw() == subject { Ok(()) } else { Err(CaError::IssuerName) }
     }
 
@@ -178,7 +182,11 @@ fn load_key(pem: &[u8]) -> Result<KeyPair, CaError> {
         Ok(der) => der,
         Err(rustls_pki_types::pem::Error::NoItemsFound) => {
             let any = memchr::memmem::find(pem, b"-----BEGIN").is_some();
-            return Err(if any { CaError::ParseKey("no private key block".into()) } else { CaError::NoKeyPem });
+            return Err(if any {
+                CaError::ParseKey("no private key block".into())
+            } else {
+                CaError::NoKeyPem
+            });
         }
         Err(error) => return Err(CaError::ParseKey(error.to_string())),
     };
@@ -285,8 +293,7 @@ mod tests {
     fn a_certificate_that_is_no_ca_is_refused() {
         let key = KeyPair::generate().unwrap();
         let leaf = CertificateParams::new(vec!["a.test".to_owned()]).unwrap().self_signed(&key).unwrap();
-        let error =
-            Authority::from_pem(leaf.pem().as_bytes(), key.serialize_pem().as_bytes()).err().unwrap();
+        let error = Authority::from_pem(leaf.pem().as_bytes(), key.serialize_pem().as_bytes()).err().unwrap();
         assert!(matches!(error, CaError::NotCa));
         let error = Authority::from_pem(b"", b"").err().unwrap();
         assert_eq!(error.to_string(), "no PEM block found in CA cert");

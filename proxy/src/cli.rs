@@ -18,7 +18,12 @@ const FAILURE: u8 = 1;
 
 const RUN_FLAGS: &[Spec] = &[
     Spec { name: "config", kind: Kind::Text, default: "", help: "path to config YAML file" },
-    Spec { name: "token", kind: Kind::Text, default: "", help: "control-plane token; switches on managed mode" },
+    Spec {
+        name: "token",
+        kind: Kind::Text,
+        default: "",
+        help: "control-plane token; switches on managed mode",
+    },
 ];
 
 /// Runs `iron-proxy ARGS`; `args` without the program's name, which is `program`.

@@ -114,7 +114,16 @@ const LINGER_BYTES: usize = 256 * 1024;
 impl Conn {
     /// A connection as it was accepted.
     pub fn new(app: Arc<App>, client: SocketAddr, path: target::Path, trusted: bool) -> Self {
-        Self { app, client, path, sni: String::new(), tunnel: None, trusted, streams: Streams::default(), switch: Mutex::default() }
+        Self {
+            app,
+            client,
+            path,
+            sni: String::new(),
+            tunnel: None,
+            trusted,
+            streams: Streams::default(),
+            switch: Mutex::default(),
+        }
     }
 
     /// Whether `CONNECT` opens a tunnel on this connection.
@@ -151,7 +160,11 @@ pub async fn serve_clear(conn: Conn, mut tcp: Rewind<tokio::net::TcpStream>) {
     // When nothing was asked, there is nothing to answer or to record.
     let Ok(Ok(is_h2)) = tokio::time::timeout(limit, starts_with_preface(&mut tcp)).await else { return };
     let stream = ClientStream::Tcp(tcp);
-    if is_h2 { serve_h2(Arc::new(conn), stream).await } else { Box::pin(serve_h1(Arc::new(conn), stream)).await }
+    if is_h2 {
+        serve_h2(Arc::new(conn), stream).await
+    } else {
+        Box::pin(serve_h1(Arc::new(conn), stream)).await
+    }
 }
 
 async fn starts_with_preface(tcp: &mut Rewind<tokio::net::TcpStream>) -> std::io::Result<bool> {
@@ -234,38 +247,40 @@ where
     let mut drain = conn.app.drain.clone();
     let mut draining = pin!(async move { drain.wait_for(|phase| *phase != Phase::Running).await.is_ok() });
     let (mut drained, mut told) = (false, false);
-    poll_fn(|cx| loop {
-        if !drained && draining.as_mut().poll(cx).is_ready() {
-            drained = true;
-            Pin::new(&mut *http).graceful_shutdown();
-            gate.end();
-        }
-        if let Poll::Ready(result) = http.poll_without_shutdown(cx) {
-            return Poll::Ready(if result.is_ok() { Served::Ended } else { Served::Failed });
-        }
-        // What was just polled may have begun something with a shorter limit.
-        let sooner = deadline(gate, timeouts).0;
-        if sooner < armed && !gate.is_stalled() {
-            armed = sooner;
-            clock.as_mut().reset(armed);
-        }
-        while clock.as_mut().poll(cx).is_ready() {
-            let (at, overdue) = deadline(gate, timeouts);
-            if at > Instant::now() {
-                armed = at.max(Instant::now() + CLOCK_STEP);
+    poll_fn(|cx| {
+        loop {
+            if !drained && draining.as_mut().poll(cx).is_ready() {
+                drained = true;
+                Pin::new(&mut *http).graceful_shutdown();
+                gate.end();
+            }
+            if let Poll::Ready(result) = http.poll_without_shutdown(cx) {
+                return Poll::Ready(if result.is_ok() { Served::Ended } else { Served::Failed });
+            }
+            // What was just polled may have begun something with a shorter limit.
+            let sooner = deadline(gate, timeouts).0;
+            if sooner < armed && !gate.is_stalled() {
+                armed = sooner;
                 clock.as_mut().reset(armed);
-                continue;
             }
-            if overdue != Overdue::Stalled || !gate.stall() {
-                return Poll::Ready(Served::Overdue(overdue));
+            while clock.as_mut().poll(cx).is_ready() {
+                let (at, overdue) = deadline(gate, timeouts);
+                if at > Instant::now() {
+                    armed = at.max(Instant::now() + CLOCK_STEP);
+                    clock.as_mut().reset(armed);
+                    continue;
+                }
+                if overdue != Overdue::Stalled || !gate.stall() {
+                    return Poll::Ready(Served::Overdue(overdue));
+                }
+                // The exchange hears of it first, so that the client gets an answer.
+                armed = Instant::now() + LAST_ANSWER;
+                clock.as_mut().reset(armed);
+                told = true;
             }
-            // The exchange hears of it first, so that the client gets an answer.
-            armed = Instant::now() + LAST_ANSWER;
-            clock.as_mut().reset(armed);
-            told = true;
-        }
-        if !std::mem::take(&mut told) {
-            return Poll::Pending;
+            if !std::mem::take(&mut told) {
+                return Poll::Pending;
+            }
         }
     })
     .await
@@ -279,7 +294,8 @@ fn deadline(gate: &ClientGate, timeouts: &crate::config::Timeouts) -> (Instant, 
 /// The last words of a connection: the answer to what could not be served, and a close that lets it be read.
 async fn end_h1(conn: &Conn, gate: &ClientGate, served: Served) {
     let fault = gate.take_fault();
-    let inside_head = gate.ended_inside_head() || served == Served::Overdue(Overdue::Head) && gate.head_begun();
+    let inside_head =
+        gate.ended_inside_head() || served == Served::Overdue(Overdue::Head) && gate.head_begun();
     let Some((mut stream, _)) = gate.take_stream() else { return };
     if let Some(fault) = fault {
         let mut record = conn.record();
@@ -356,7 +372,9 @@ pub async fn serve_h2(conn: Arc<Conn>, stream: ClientStream) {
         .max_concurrent_streams(MAX_STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(u32::try_from(conn.app.limits.limits().max_request_head_bytes).unwrap_or(u32::MAX))
+        .max_header_list_size(
+            u32::try_from(conn.app.limits.limits().max_request_head_bytes).unwrap_or(u32::MAX),
+        )
         .keep_alive_interval(timeouts.idle_keep_alive)
         .keep_alive_timeout(timeouts.request_head)
         .auto_date_header(false)
@@ -374,7 +392,10 @@ pub async fn serve_h2(conn: Arc<Conn>, stream: ClientStream) {
 }
 
 /// Serves TLS that has been terminated, by what was negotiated.
-pub async fn serve_terminated(conn: Conn, tls: tokio_rustls::server::TlsStream<Rewind<tokio::net::TcpStream>>) {
+pub async fn serve_terminated(
+    conn: Conn,
+    tls: tokio_rustls::server::TlsStream<Rewind<tokio::net::TcpStream>>,
+) {
     let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
     let stream = ClientStream::Tls(Box::new(Rewind::new(Bytes::new(), tls)));
     debug_assert_eq!(conn.path.scheme, Scheme::Https);

@@ -45,7 +45,11 @@ const CONTINUE_WITHIN: Duration = Duration::from_secs(1);
 const DRAIN: u64 = 256 * 1024;
 
 /// Serves one request of a connection. `gate` is there for HTTP/1.
-pub async fn serve(conn: &Arc<Conn>, request: Request<Incoming>, gate: Option<&ClientGate>) -> Response<ResponseBody> {
+pub async fn serve(
+    conn: &Arc<Conn>,
+    request: Request<Incoming>,
+    gate: Option<&ClientGate>,
+) -> Response<ResponseBody> {
     let (mut parts, body) = request.into_parts();
     let mut record = open_record(conn, &parts);
     let body = ClientBody::new(body);
@@ -53,12 +57,18 @@ pub async fn serve(conn: &Arc<Conn>, request: Request<Incoming>, gate: Option<&C
     let expects_continue = parts.headers.contains_key(EXPECT);
     let in_flight = match conn.app.limits.request(conn.client.ip()) {
         Ok(guard) => guard,
-        Err(refusal) => return Box::pin(refuse(expects_continue, gate, record, refusal, &method, body)).await,
+        Err(refusal) => {
+            return Box::pin(refuse(expects_continue, gate, record, refusal, &method, body)).await;
+        }
     };
     if let Some(gate) = gate {
         gate.set_takes_interim(parts.version == Version::HTTP_11);
     }
-    let running = Running { _stream: conn.streams.enter(), _counted: conn.app.metrics.in_flight(), _in_flight: in_flight };
+    let running = Running {
+        _stream: conn.streams.enter(),
+        _counted: conn.app.metrics.in_flight(),
+        _in_flight: in_flight,
+    };
     if parts.method == Method::OPTIONS && parts.uri.path() == "*" && parts.version != Version::HTTP_2 {
         record.status = 200;
         record.close();
@@ -66,13 +76,16 @@ pub async fn serve(conn: &Arc<Conn>, request: Request<Incoming>, gate: Option<&C
     }
     let target = match admit(conn, &mut parts) {
         Ok(target) => target,
-        Err(refusal) => return Box::pin(refuse(expects_continue, gate, record, refusal, &method, body)).await,
+        Err(refusal) => {
+            return Box::pin(refuse(expects_continue, gate, record, refusal, &method, body)).await;
+        }
     };
     if parts.method == Method::CONNECT && parts.extensions.get::<hyper::ext::Protocol>().is_none() {
         if conn.opens_tunnels() && parts.version != Version::HTTP_2 {
             return crate::tunnel::connect(conn, &parts, target, record, gate);
         }
-        return Box::pin(refuse(expects_continue, gate, record, Refusal::no_tunnel_here(), &method, body)).await;
+        return Box::pin(refuse(expects_continue, gate, record, Refusal::no_tunnel_here(), &method, body))
+            .await;
     }
     let exchange = Exchange { conn, gate, target, method, running: Some(running) };
     exchange.run(parts, body, record).await
@@ -122,7 +135,10 @@ impl Exchange<'_> {
         let spellings = passage.spellings;
         let permit = match decided {
             Ok(Ok(permit)) => permit,
-            Ok(Err(refusal)) => return Box::pin(refuse(expects_continue, self.gate, record, refusal, &self.method, body)).await,
+            Ok(Err(refusal)) => {
+                return Box::pin(refuse(expects_continue, self.gate, record, refusal, &self.method, body))
+                    .await;
+            }
             Err(gone) => return self.cancelled(record, gone),
         };
         if permit.credential().is_some() {
@@ -279,7 +295,8 @@ impl Exchange<'_> {
         pipeline: &crate::pipeline::Pipeline,
     ) -> Response<ResponseBody> {
         let upload = Arc::new(Upload { done: true.into(), ..Upload::default() });
-        let opened = unless_gone(self.gate, pin!(wanted.open(&self.conn.app.upstream, parts, &permit, &upload))).await;
+        let opened =
+            unless_gone(self.gate, pin!(wanted.open(&self.conn.app.upstream, parts, &permit, &upload))).await;
         match opened {
             Err(gone) => self.cancelled(record, gone),
             Ok(Err(refusal)) => {
@@ -372,15 +389,18 @@ fn preferred(parts: &Parts, target: &RequestTarget) -> Prefer {
     if parts.version != Version::HTTP_2 {
         return Prefer::H1;
     }
-    let grpc = || parts.headers.get(CONTENT_TYPE).is_some_and(|v| v.as_bytes().starts_with(b"application/grpc"));
+    let grpc =
+        || parts.headers.get(CONTENT_TYPE).is_some_and(|v| v.as_bytes().starts_with(b"application/grpc"));
     if target.scheme == Scheme::Https || grpc() { Prefer::H2 } else { Prefer::H1 }
 }
 
 fn open_record(conn: &Arc<Conn>, parts: &Parts) -> Record {
     let mut record = conn.record();
-    let host = parts.uri.authority().map(http::uri::Authority::as_str).or_else(|| {
-        parts.headers.get(HOST).and_then(|value| value.to_str().ok())
-    });
+    let host = parts
+        .uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .or_else(|| parts.headers.get(HOST).and_then(|value| value.to_str().ok()));
     record.host.push_str(host.unwrap_or_default().rsplit('@').next().unwrap_or_default());
     record.method.push_str(parts.method.as_str());
     if parts.method != Method::CONNECT || parts.version == Version::HTTP_2 {
@@ -423,7 +443,8 @@ async fn refuse(
     // not sent (100-continue) is not asked for.
     if !body.is_empty() {
         let small = !expects_continue && body.length().is_some_and(|length| length <= DRAIN);
-        let whole = small && matches!(body.peek(DRAIN as usize + 1, Duration::from_millis(250)).await, Ok((_, true)));
+        let whole =
+            small && matches!(body.peek(DRAIN as usize + 1, Duration::from_millis(250)).await, Ok((_, true)));
         if !whole {
             refusal = refusal.closing();
         }
@@ -529,4 +550,3 @@ impl Drop for Closing {
         drop(self.running.take());
     }
 }
-

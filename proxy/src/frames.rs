@@ -84,7 +84,11 @@ impl Budget {
 }
 
 impl AsyncRead for Frames {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
         if self.budget.follow(&buf.filled()[before..], Instant::now()) {
@@ -141,7 +145,8 @@ mod tests {
             assert!(passes(&vec![frame(6, 8); 1000], piece));
             assert!(!passes(&vec![frame(6, 8); 1001], piece));
             assert!(!passes(&vec![frame(4, 6); 1001], piece));
-            let busy: Vec<_> = (0..2000).map(|n| if n % 5 == 0 { frame(1, 30) } else { frame(3, 4) }).collect();
+            let busy: Vec<_> =
+                (0..2000).map(|n| if n % 5 == 0 { frame(1, 30) } else { frame(3, 4) }).collect();
             assert!(passes(&busy, piece));
         }
     }

@@ -23,8 +23,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use chunked::Chunked;
-pub use head::{Fault, examine_for_fuzzing};
 use head::{Examined, Framing};
+pub use head::{Fault, examine_for_fuzzing};
 
 use crate::config::Timeouts;
 use crate::stream::ClientStream;

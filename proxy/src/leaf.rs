@@ -108,7 +108,11 @@ impl Leaves {
     }
 }
 
-fn mint(authority: &Authority, host: &CanonicalHost, not_after: OffsetDateTime) -> Result<CertifiedKey, CaError> {
+fn mint(
+    authority: &Authority,
+    host: &CanonicalHost,
+    not_after: OffsetDateTime,
+) -> Result<CertifiedKey, CaError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(CaError::mint)?;
     let name = host.to_string();
     let mut params = CertificateParams::default();
@@ -129,8 +133,7 @@ fn mint(authority: &Authority, host: &CanonicalHost, not_after: OffsetDateTime) 
     let mut chain = vec![leaf.der().clone()];
     chain.extend(authority.chain.iter().cloned());
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let signing_key =
-        aws_lc_rs::sign::any_ecdsa_type(&key).map_err(|e| CaError::Mint(e.to_string()))?;
+    let signing_key = aws_lc_rs::sign::any_ecdsa_type(&key).map_err(|e| CaError::Mint(e.to_string()))?;
     Ok(CertifiedKey::new(chain, signing_key))
 }
 

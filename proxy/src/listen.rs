@@ -100,10 +100,16 @@ impl Listeners {
         let proxy = &config.proxy;
         let ours = !given.any();
         let one = |wanted: Option<&str>, service| -> Result<Vec<TcpListener>, BindError> {
-            wanted.filter(|_| ours).map(|address| tcp(address, service)).transpose().map(|l| l.into_iter().collect())
+            wanted
+                .filter(|_| ours)
+                .map(|address| tcp(address, service))
+                .transpose()
+                .map(|l| l.into_iter().collect())
         };
         let adopted = |list: Vec<std::net::TcpListener>| -> Result<Vec<TcpListener>, BindError> {
-            list.into_iter().map(|l| adopt(l).map_err(|e| BindError::new("proxy", "tcp", "given socket", &e))).collect()
+            list.into_iter()
+                .map(|l| adopt(l).map_err(|e| BindError::new("proxy", "tcp", "given socket", &e)))
+                .collect()
         };
         let mut http = one(Some(&proxy.http_listen), "proxy: http listen")?;
         let mut https = one(Some(&proxy.https_listen), "proxy: https listen")?;
@@ -278,12 +284,24 @@ async fn connection(app: Arc<App>, mut tcp: TcpStream, client: SocketAddr, kind:
     }
 }
 
-async fn clear(app: Arc<App>, client: SocketAddr, tcp: Rewind<TcpStream>, target: Option<TunnelTarget>, trusted: bool) {
+async fn clear(
+    app: Arc<App>,
+    client: SocketAddr,
+    tcp: Rewind<TcpStream>,
+    target: Option<TunnelTarget>,
+    trusted: bool,
+) {
     let path = target::Path { scheme: Scheme::Http, sni: None, tunnel: target, proxy_requests: false };
     Box::pin(serve_clear(Conn::new(app, client, path, trusted), tcp)).await;
 }
 
-async fn tls(app: Arc<App>, client: SocketAddr, tcp: Rewind<TcpStream>, target: Option<TunnelTarget>, trusted: bool) {
+async fn tls(
+    app: Arc<App>,
+    client: SocketAddr,
+    tcp: Rewind<TcpStream>,
+    target: Option<TunnelTarget>,
+    trusted: bool,
+) {
     if app.mode == TlsMode::SniOnly {
         return Box::pin(tls::relay(app, client, tcp, target, trusted)).await;
     }
@@ -292,10 +310,8 @@ async fn tls(app: Arc<App>, client: SocketAddr, tcp: Rewind<TcpStream>, target: 
 
 /// A connection that nftables or TPROXY sent here: where it was going says the port, the name inside decides.
 async fn redirected(app: Arc<App>, client: SocketAddr, tcp: TcpStream, trusted: bool) {
-    let original = original_destination(&tcp).map(|address| TunnelTarget {
-        host: CanonicalHost::from(address.ip()),
-        port: address.port(),
-    });
+    let original = original_destination(&tcp)
+        .map(|address| TunnelTarget { host: CanonicalHost::from(address.ip()), port: address.port() });
     let mut tcp = Rewind::new(Bytes::new(), tcp);
     let first = tokio::time::timeout(app.timeouts.tunnel_first_byte, tcp.peek(1)).await;
     match first {

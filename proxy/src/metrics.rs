@@ -78,13 +78,25 @@ impl Metrics {
         };
         let r = &mut metrics.registry;
         r.register("requests", "Audit lines by action and reason", metrics.requests.clone());
-        r.register("request_duration_seconds", "From the head to the end of the answer", metrics.duration.clone());
+        r.register(
+            "request_duration_seconds",
+            "From the head to the end of the answer",
+            metrics.duration.clone(),
+        );
         r.register("connections", "Client connections open", metrics.connections.clone());
-        r.register("tunnels", "CONNECT and SOCKS tunnels, relays and WebSockets open", metrics.tunnels.clone());
+        r.register(
+            "tunnels",
+            "CONNECT and SOCKS tunnels, relays and WebSockets open",
+            metrics.tunnels.clone(),
+        );
         r.register("requests_with_credential", "Requests in which a value was placed", metrics.swaps.clone());
         r.register("scrubbed", "Occurrences of values taken out of responses", metrics.scrubbed.clone());
         r.register("leaf_certificates_minted", "Leaf certificates made", metrics.minted.clone());
-        r.register("tls_handshakes_failed", "TLS handshakes with clients that failed", metrics.handshakes_failed.clone());
+        r.register(
+            "tls_handshakes_failed",
+            "TLS handshakes with clients that failed",
+            metrics.handshakes_failed.clone(),
+        );
         r.register("reloads", "Configuration reloads", metrics.reloads.clone());
         r.register("allow_all", "1 while no allowlist restricts anything", metrics.allow_all.clone());
         r.register("requests_in_flight", "Requests under way", metrics.in_flight.clone());
@@ -190,4 +202,3 @@ impl Drop for Counted {
         self.0.dec();
     }
 }
-

@@ -163,7 +163,8 @@ impl Pipeline {
     /// Decides one request and edits it. On a refusal the request must not be sent.
     pub async fn request(&self, passage: &mut Passage<'_>) -> Result<Permit, Refusal> {
         let plan = self.plans.of(&passage.target.host, self);
-        let mut path = decode_path(passage.parts.uri.path()).map(std::borrow::Cow::into_owned).unwrap_or_default();
+        let mut path =
+            decode_path(passage.parts.uri.path()).map(std::borrow::Cow::into_owned).unwrap_or_default();
         let mut findings = Findings::default();
         for (at, stage) in self.stages.iter().enumerate() {
             let started = Instant::now();
@@ -183,7 +184,8 @@ impl Pipeline {
                 annotations: notes.into_json(),
             });
             if outcome? == Changed::Path {
-                path = decode_path(passage.parts.uri.path()).map(std::borrow::Cow::into_owned).unwrap_or(path);
+                path =
+                    decode_path(passage.parts.uri.path()).map(std::borrow::Cow::into_owned).unwrap_or(path);
             }
         }
         let scrub = plan.scrubber(&findings.scrub)?;

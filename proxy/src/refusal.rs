@@ -198,19 +198,26 @@ impl Refusal {
         Self::reject(
             "too-many-requests",
             StatusCode::TOO_MANY_REQUESTS,
-            format_args!("more than {limit} requests of this client are under way (proxy.limits.max_requests_in_flight_per_client)"),
+            format_args!(
+                "more than {limit} requests of this client are under way (proxy.limits.max_requests_in_flight_per_client)"
+            ),
         )
     }
 
     /// A chunked body that is none.
     pub fn malformed_body() -> Self {
-        Self::reject("malformed-body", StatusCode::BAD_REQUEST, "the request body is not framed as its head says")
-            .closing()
+        Self::reject(
+            "malformed-body",
+            StatusCode::BAD_REQUEST,
+            "the request body is not framed as its head says",
+        )
+        .closing()
     }
 
     /// An upgrade that carries content, which nobody could tell from the new protocol.
     pub fn upgrade_with_body() -> Self {
-        Self::reject("upgrade-with-body", StatusCode::BAD_REQUEST, "a request for a WebSocket has no body").closing()
+        Self::reject("upgrade-with-body", StatusCode::BAD_REQUEST, "a request for a WebSocket has no body")
+            .closing()
     }
 
     /// A request body that made no progress.
@@ -248,7 +255,9 @@ impl Refusal {
         Self::reject(
             "placeholder-missing",
             StatusCode::FORBIDDEN,
-            format_args!("{secret} is required here, and its placeholder does not stand where the credential belongs"),
+            format_args!(
+                "{secret} is required here, and its placeholder does not stand where the credential belongs"
+            ),
         )
     }
 
@@ -275,7 +284,9 @@ impl Refusal {
         Self::reject(
             "plaintext-credential",
             StatusCode::FORBIDDEN,
-            format_args!("{secret} travels over TLS only; use https, or set allow_plaintext: true on its entry"),
+            format_args!(
+                "{secret} travels over TLS only; use https, or set allow_plaintext: true on its entry"
+            ),
         )
     }
 

@@ -57,8 +57,7 @@ pub async fn run(
         let copied = match filter {
             Filter::None => copy(&mut upstream_read, &mut client_write, &seen, &seen.down).await,
             Filter::WebSocket(mut scrubber) => {
-                let copied =
-                    filtered(&mut upstream_read, &mut client_write, &mut scrubber, &seen).await;
+                let copied = filtered(&mut upstream_read, &mut client_write, &mut scrubber, &seen).await;
                 seen.scrubbed.store(scrubber.hits(), Relaxed);
                 copied
             }
@@ -169,7 +168,9 @@ async fn filtered(
 /// Passes the end of a stream on. A peer that is gone already has ended too.
 async fn end(to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
     match to.shutdown().await {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotConnected | io::ErrorKind::BrokenPipe) => Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotConnected | io::ErrorKind::BrokenPipe) => {
+            Ok(())
+        }
         other => other,
     }
 }

@@ -45,7 +45,9 @@ fn spelled(parts: &Parts) -> impl FnMut(&HeaderName) -> Option<String> + use<> {
     let mut lines: Vec<(HeaderName, String)> = Vec::new();
     for line in written.split(|b| *b == b'\n') {
         let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
-        if let (Ok(name), Ok(text)) = (HeaderName::from_bytes(&line[..colon]), std::str::from_utf8(&line[..colon])) {
+        if let (Ok(name), Ok(text)) =
+            (HeaderName::from_bytes(&line[..colon]), std::str::from_utf8(&line[..colon]))
+        {
             lines.push((name, text.to_owned()));
         }
     }
@@ -68,9 +70,17 @@ fn write(parts: &Parts) -> Vec<u8> {
     );
     let Poll::Ready(Ok((mut sender, mut conn))) = handshake.as_mut().poll(&mut cx) else { return Vec::new() };
     let mut request = Request::new(Empty::new());
-    *request.headers_mut() = parts.headers.keys().flat_map(|name| {
-        parts.headers.get_all(name).iter().map(move |_| (name.clone(), http::HeaderValue::from_static("x")))
-    }).collect::<HeaderMap>();
+    *request.headers_mut() = parts
+        .headers
+        .keys()
+        .flat_map(|name| {
+            parts
+                .headers
+                .get_all(name)
+                .iter()
+                .map(move |_| (name.clone(), http::HeaderValue::from_static("x")))
+        })
+        .collect::<HeaderMap>();
     *request.extensions_mut() = parts.extensions.clone();
     let _answer = sender.send_request(request);
     let _ = Pin::new(&mut conn).poll(&mut cx);
@@ -86,7 +96,10 @@ fn parse(head: &[u8]) -> Option<http::Extensions> {
         std::future::ready(Ok::<_, std::convert::Infallible>(Response::new(Empty::<Bytes>::new())))
     });
     let io = Memory { unread: head.to_vec(), ..Memory::default() };
-    let mut conn = http1::Builder::new().preserve_header_case(true).max_headers(1024).serve_connection(TokioIo::new(io), service);
+    let mut conn = http1::Builder::new()
+        .preserve_header_case(true)
+        .max_headers(1024)
+        .serve_connection(TokioIo::new(io), service);
     let _ = Pin::new(&mut conn).poll(&mut Context::from_waker(Waker::noop()));
     found.take()
 }
@@ -99,7 +112,11 @@ struct Memory {
 }
 
 impl AsyncRead for Memory {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.unread.is_empty() {
             return Poll::Pending;
         }

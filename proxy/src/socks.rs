@@ -133,7 +133,9 @@ mod tests {
                 assert_eq!(request(&message[..cut]), Parsed::More);
             }
             let with_more = [message, &b"more"[..]].concat();
-            let Parsed::Whole(Request::Connect { text, port, host }, used) = request(&with_more) else { panic!() };
+            let Parsed::Whole(Request::Connect { text, port, host }, used) = request(&with_more) else {
+                panic!()
+            };
             assert_eq!((format!("{text}:{port}"), used), (want.to_owned(), message.len()));
             assert!(host.is_some());
         }

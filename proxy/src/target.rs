@@ -105,7 +105,8 @@ fn named_authority(path: &Path, parts: &Parts) -> Result<Authority, Refusal> {
     if let Some(scheme) = parts.uri.scheme_str() {
         let agrees = scheme.eq_ignore_ascii_case(path.scheme.as_str());
         // HTTP/2 clients may name any scheme of their choice for extended CONNECT; it is still the connection's.
-        let websocket = parts.version == Version::HTTP_2 && matches!((scheme, path.scheme), ("wss", Scheme::Https) | ("ws", Scheme::Http));
+        let websocket = parts.version == Version::HTTP_2
+            && matches!((scheme, path.scheme), ("wss", Scheme::Https) | ("ws", Scheme::Http));
         if !agrees && !websocket {
             return Err(Refusal::scheme_mismatch());
         }
@@ -173,7 +174,9 @@ mod tests {
         let listener = Path { proxy_requests: true, ..path(Scheme::Http, None, None) };
         let connect = |host| {
             let request = Request::connect("a.test:443").header(HOST, host).body(()).unwrap();
-            RequestTarget::read(&listener, &request.into_parts().0).map(|t| t.host.to_string()).map_err(|r| r.code())
+            RequestTarget::read(&listener, &request.into_parts().0)
+                .map(|t| t.host.to_string())
+                .map_err(|r| r.code())
         };
         assert_eq!(connect("a.test"), Ok("a.test".into()));
         assert_eq!(connect("a.test:443"), Ok("a.test".into()));

@@ -82,7 +82,8 @@ pub async fn terminate(app: Arc<App>, client: SocketAddr, mut tcp: Rewind<TcpStr
     // With a server name the name decides; without one, what is around the connection does.
     let tunnel = around.target.clone();
     let bound = sni.is_some() || tunnel.as_ref().is_some_and(|t| t.host == name);
-    let path = target::Path { scheme: Scheme::Https, sni: bound.then_some(name), tunnel, proxy_requests: false };
+    let path =
+        target::Path { scheme: Scheme::Https, sni: bound.then_some(name), tunnel, proxy_requests: false };
     let mut conn = Conn::new(app, client, path, around.trusted || certified);
     conn.sni = sni.unwrap_or_default();
     conn.tunnel = around.info;
@@ -97,7 +98,11 @@ fn name(sni: Option<&str>, target: Option<&TunnelTarget>) -> Option<CanonicalHos
     }
 }
 
-async fn leaf(app: &App, client: SocketAddr, name: &CanonicalHost) -> Result<Arc<ServerConfig>, &'static str> {
+async fn leaf(
+    app: &App,
+    client: SocketAddr,
+    name: &CanonicalHost,
+) -> Result<Arc<ServerConfig>, &'static str> {
     let Some(leaves) = &app.leaves else { return Err("tls-no-authority") };
     if !leaves.knows(name) {
         if !app.limits.new_name(client.ip()) {
@@ -112,7 +117,14 @@ async fn leaf(app: &App, client: SocketAddr, name: &CanonicalHost) -> Result<Arc
 }
 
 /// The audit line of a handshake that failed: no request came of it, but somebody knocked.
-fn failed(app: &App, client: SocketAddr, around: &Around, sni: Option<&str>, code: &'static str, status: u16) {
+fn failed(
+    app: &App,
+    client: SocketAddr,
+    around: &Around,
+    sni: Option<&str>,
+    code: &'static str,
+    status: u16,
+) {
     app.metrics.handshake_failed();
     let mut record = app.audit.open(client, Mode::Mitm);
     record.protocol = "tls";
@@ -159,7 +171,7 @@ pub async fn relay(
     };
     record.host = hello.sni.clone().unwrap_or_default();
     record.sni.clone_from(&record.host);
-        if target.as_ref().is_some_and(|target| target.host.as_ip().is_none() && target.host != host) {
+    if target.as_ref().is_some_and(|target| target.host.as_ip().is_none() && target.host != host) {
         record.refuse(&Refusal::tunnel_mismatch());
         return;
     }

@@ -75,7 +75,9 @@ pub fn connect(
             let opened = Opened { app: conn.app.clone(), client: conn.client, target, info };
             conn.switch(Switch::Tunnel(Box::new(opened)));
             let mut response = Response::new(ResponseBody::full(Bytes::new()));
-            response.extensions_mut().insert(hyper::ext::ReasonPhrase::from_static(b"Connection Established"));
+            response
+                .extensions_mut()
+                .insert(hyper::ext::ReasonPhrase::from_static(b"Connection Established"));
             response
         }
         Err(refusal) => {
@@ -105,7 +107,8 @@ fn decide(
 }
 
 async fn accept_socks(app: Arc<App>, client: SocketAddr, tcp: Rewind<TcpStream>, trusted: bool) {
-    let mut record = app.audit.open(client, if app.mode == TlsMode::Mitm { Mode::Mitm } else { Mode::SniOnly });
+    let mut record =
+        app.audit.open(client, if app.mode == TlsMode::Mitm { Mode::Mitm } else { Mode::SniOnly });
     record.protocol = "socks5";
     record.method.push_str("CONNECT");
     let limit = app.timeouts.request_head;
@@ -191,7 +194,9 @@ impl Socks {
             }
         };
         record.sni.clone_from(&text);
-        record.host = host.as_ref().map_or_else(|| format!("{text}:{port}"), |h| format!("{}:{port}", h.to_authority()));
+        record.host = host
+            .as_ref()
+            .map_or_else(|| format!("{text}:{port}"), |h| format!("{}:{port}", h.to_authority()));
         tracing::debug!(target = %record.host, "tunnel SOCKS5 CONNECT");
         let refused = || Ended::new("bad-host", &socks::reply(socks::NOT_ALLOWED));
         let target = TunnelTarget { host: host.ok_or_else(refused)?, port };
@@ -260,7 +265,8 @@ pub async fn serve(opened: Opened, stream: ClientStream) {
             Box::pin(tls::terminate(app, client, tcp, around)).await;
         }
         Some(b'A'..=b'Z') => {
-            let path = target::Path { scheme: Scheme::Http, sni: None, tunnel: Some(target), proxy_requests: false };
+            let path =
+                target::Path { scheme: Scheme::Http, sni: None, tunnel: Some(target), proxy_requests: false };
             let mut conn = Conn::new(app, client, path, true);
             conn.tunnel = Some(info);
             Box::pin(serve_clear(conn, tcp)).await;

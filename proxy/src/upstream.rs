@@ -30,8 +30,8 @@ use tokio::time::Sleep;
 use crate::body::{RequestBody, Upload};
 use crate::pipeline::Permit;
 pub use error::UpstreamError;
-pub use h1::Switched;
 use h1::Lease;
+pub use h1::Switched;
 use pool::Pool;
 pub use tls::ClientTls;
 
@@ -110,7 +110,9 @@ impl Upstream {
         let mut fresh = None;
         if prefer == Prefer::H2 || self.h2.is_required(to) {
             match Box::pin(self.h2_sender(to)).await? {
-                h2::Offer::Sender(sender) => return Box::pin(self.send_h2(sender, to, request, upload)).await,
+                h2::Offer::Sender(sender) => {
+                    return Box::pin(self.send_h2(sender, to, request, upload)).await;
+                }
                 h2::Offer::H1Only(conn) => fresh = conn,
             }
         }
@@ -183,7 +185,8 @@ impl Upstream {
                 }
                 // The connection had died before the request was written: nothing happened, try another.
                 Err(failed) if reused && failed.unsent.is_some() => {
-                    request = failed.unsent.map_or_else(|| Request::new(RequestBody::empty()), |unsent| *unsent);
+                    request =
+                        failed.unsent.map_or_else(|| Request::new(RequestBody::empty()), |unsent| *unsent);
                 }
                 // Written to a connection that the origin was closing (RFC 9110 section 9.2.2).
                 Err(failed) if failed.error.is_stale_connection() && spare.is_some() => {
@@ -236,7 +239,11 @@ impl Upstream {
 
     /// A connection to the destination, whether it negotiated HTTP/2, and whether requests on it are in absolute
     /// form (an HTTP proxy for cleartext).
-    async fn open(&self, to: &Destination, h2: bool) -> Result<((UpstreamStream, bool), bool), UpstreamError> {
+    async fn open(
+        &self,
+        to: &Destination,
+        h2: bool,
+    ) -> Result<((UpstreamStream, bool), bool), UpstreamError> {
         let target = Target { host: to.host.as_str(), port: to.port };
         let (tcp, absolute) = match self.chain.for_target(to.scheme, &to.host, to.port) {
             Route::Direct => (Hop::Tcp(self.dialer.connect(&target, to.loopback_only).await?), false),
@@ -249,7 +256,9 @@ impl Upstream {
             Route::Http(proxy) => {
                 let tcp = self.dialer.connect_to_proxy(&proxy.address, &target).await?;
                 let mut hop = if proxy.tls {
-                    Hop::Tls(Box::new(self.tls.plain(tcp, &proxy.address.host, self.limits.tls_handshake).await?))
+                    Hop::Tls(Box::new(
+                        self.tls.plain(tcp, &proxy.address.host, self.limits.tls_handshake).await?,
+                    ))
                 } else {
                     Hop::Tcp(tcp)
                 };
@@ -444,18 +453,16 @@ impl AsyncRead for UpstreamStream {
         // An origin that ends TLS without close_notify ends its stream all the same; a body of known length that
         // is cut short by it is still noticed.
         match each!(self, io => io.poll_read(cx, buf)) {
-            Poll::Ready(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+            Poll::Ready(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Poll::Ready(Ok(()))
+            }
             other => other,
         }
     }
 }
 
 impl AsyncWrite for UpstreamStream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
         each!(self, io => io.poll_write(cx, buf))
     }
     fn poll_write_vectored(

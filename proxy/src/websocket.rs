@@ -126,7 +126,11 @@ fn verify(response: &Response<UpstreamBody>, key: Option<&HeaderValue>) -> Resul
     Ok(())
 }
 
-fn answer(response: Response<UpstreamBody>, scrub: Option<&ScrubSet>, over_h2: bool) -> Response<ResponseBody> {
+fn answer(
+    response: Response<UpstreamBody>,
+    scrub: Option<&ScrubSet>,
+    over_h2: bool,
+) -> Response<ResponseBody> {
     let (mut parts, _) = response.into_parts();
     hop::strip_response(&mut parts.headers);
     if let Some(scrub) = scrub {
@@ -173,7 +177,8 @@ impl Relay {
             Err(error) => Err(error.to_string()),
             Ok(scrubber) => {
                 let filter = scrubber.map_or(Filter::None, |s| Filter::WebSocket(Box::new(s)));
-                let upstream: crate::stream::Rewind<UpstreamStream> = crate::stream::Rewind::new(ahead, stream);
+                let upstream: crate::stream::Rewind<UpstreamStream> =
+                    crate::stream::Rewind::new(ahead, stream);
                 relay::run(client, upstream, filter, self.idle, self.app.drain.clone()).await
             }
         };

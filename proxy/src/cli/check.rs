@@ -13,7 +13,10 @@ pub(super) fn main(args: &[String]) -> ExitCode {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
-            return super::fail(&format!("opening config file: open {path}: {}", crate::ca::errno_text(&error)));
+            return super::fail(&format!(
+                "opening config file: open {path}: {}",
+                crate::ca::errno_text(&error)
+            ));
         }
     };
     let report = crate::config::check(&text, &|name| std::env::var(name).ok());

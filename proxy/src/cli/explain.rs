@@ -69,7 +69,8 @@ impl Asked {
         *request.uri_mut() = uri.clone();
         for header in headers {
             let (name, value) = header.split_once(':').ok_or_else(|| format!("-H {header:?}: no colon"))?;
-            let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|e| format!("-H {header:?}: {e}"))?;
+            let name =
+                HeaderName::from_bytes(name.trim().as_bytes()).map_err(|e| format!("-H {header:?}: {e}"))?;
             let value = HeaderValue::from_str(value.trim()).map_err(|e| format!("-H {header:?}: {e}"))?;
             request.headers_mut().append(name, value);
         }
@@ -78,14 +79,27 @@ impl Asked {
     }
 
     fn target(&self) -> Target<'_> {
-        Target { scheme: self.scheme, host: &self.host, port: self.port, method: &self.method, path: &self.path }
+        Target {
+            scheme: self.scheme,
+            host: &self.host,
+            port: self.port,
+            method: &self.method,
+            path: &self.path,
+        }
     }
 }
 
 /// The explanation, and whether the request would be forwarded.
 fn explain(config: &Config, asked: &Asked) -> (String, bool) {
     let target = asked.target();
-    let mut text = format!("{} {}://{}:{}{}\n", asked.method, asked.scheme.as_str(), asked.host.to_authority(), asked.port, asked.path);
+    let mut text = format!(
+        "{} {}://{}:{}{}\n",
+        asked.method,
+        asked.scheme.as_str(),
+        asked.host.to_authority(),
+        asked.port,
+        asked.path
+    );
     let mut allowed = true;
     let mut gated = false;
     for (n, (name, spec)) in config.transforms.iter().enumerate() {
@@ -95,11 +109,16 @@ fn explain(config: &Config, asked: &Asked) -> (String, bool) {
                 gated = true;
                 match spec.rules.matches(&target) {
                     Some(rule) => line(&mut text, format_args!("allowed by {}", shown(&spec.rules, rule))),
-                    None if spec.warn => line(&mut text, format_args!("no rule matches; warn: true lets it pass")),
+                    None if spec.warn => {
+                        line(&mut text, format_args!("no rule matches; warn: true lets it pass"))
+                    }
                     None => {
                         allowed = false;
                         let hint = Rule::that_would_allow(&target);
-                        line(&mut text, format_args!("refused (no-rule): no rule matches; this one would: {hint}"));
+                        line(
+                            &mut text,
+                            format_args!("refused (no-rule): no rule matches; this one would: {hint}"),
+                        );
                     }
                 }
             }
@@ -117,7 +136,10 @@ fn explain(config: &Config, asked: &Asked) -> (String, bool) {
             }
             TransformSpec::BodyCapture(spec) => {
                 let applies = spec.rules.matches(&target).is_some();
-                line(&mut text, format_args!("{}", if applies { "captures the body" } else { "no rule matches" }));
+                line(
+                    &mut text,
+                    format_args!("{}", if applies { "captures the body" } else { "no rule matches" }),
+                );
             }
         }
         if !allowed {
@@ -162,11 +184,32 @@ fn secrets(text: &mut String, entries: &[SecretSpec], asked: &Asked) -> bool {
                 let places = places(replace, asked);
                 if places.is_empty() && replace.require {
                     allowed = false;
-                    line(text, format_args!("refused (placeholder-missing): {:?} does not stand where it is looked for ({})", replace.placeholder, looked_at(replace)));
+                    line(
+                        text,
+                        format_args!(
+                            "refused (placeholder-missing): {:?} does not stand where it is looked for ({})",
+                            replace.placeholder,
+                            looked_at(replace)
+                        ),
+                    );
                 } else if places.is_empty() {
-                    line(text, format_args!("nothing to replace: {:?} is not in the request ({})", replace.placeholder, looked_at(replace)));
+                    line(
+                        text,
+                        format_args!(
+                            "nothing to replace: {:?} is not in the request ({})",
+                            replace.placeholder,
+                            looked_at(replace)
+                        ),
+                    );
                 } else {
-                    line(text, format_args!("replaces {:?} at {} (rule {rule})", replace.placeholder, places.join(", ")));
+                    line(
+                        text,
+                        format_args!(
+                            "replaces {:?} at {} (rule {rule})",
+                            replace.placeholder,
+                            places.join(", ")
+                        ),
+                    );
                     allowed &= clear(text, entry, asked);
                 }
             }
@@ -180,7 +223,12 @@ fn clear(text: &mut String, entry: &SecretSpec, asked: &Asked) -> bool {
     if asked.scheme == Scheme::Https || entry.allow_plaintext {
         return true;
     }
-    line(text, format_args!("    refused (plaintext-credential) unless the host resolves to this machine: use https, or set allow_plaintext: true"));
+    line(
+        text,
+        format_args!(
+            "    refused (plaintext-credential) unless the host resolves to this machine: use https, or set allow_plaintext: true"
+        ),
+    );
     false
 }
 
@@ -202,9 +250,11 @@ fn places(replace: &ReplaceSpec, asked: &Asked) -> Vec<String> {
     let Ok(set) = SwapSet::new([replace]) else { return Vec::new() };
     let (mut parts, ()) = asked.request.clone().into_parts();
     match set.head(&[Some("value")], &mut parts) {
-        Ok(swapped) => {
-            swapped.entries.first().map(|e| e.locations.iter().map(ToString::to_string).collect()).unwrap_or_default()
-        }
+        Ok(swapped) => swapped
+            .entries
+            .first()
+            .map(|e| e.locations.iter().map(ToString::to_string).collect())
+            .unwrap_or_default(),
         Err(_) => Vec::new(),
     }
 }
@@ -219,7 +269,9 @@ fn looked_at(replace: &ReplaceSpec) -> String {
         });
         format!("headers {}", names.collect::<Vec<_>>().join(", "))
     }];
-    for (on, name) in [(replace.match_query, "query"), (replace.match_path, "path"), (replace.match_body, "body")] {
+    for (on, name) in
+        [(replace.match_query, "query"), (replace.match_path, "path"), (replace.match_body, "body")]
+    {
         if on {
             places.push(name.to_owned());
         }

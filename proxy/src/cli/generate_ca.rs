@@ -10,7 +10,12 @@ use super::flags::{self, Kind, Spec};
 use crate::ca::{Algorithm, errno_text, generate};
 
 const FLAGS: &[Spec] = &[
-    Spec { name: "alg", kind: Kind::Text, default: "rsa4096", help: "key algorithm: rsa4096, ed25519 or p256" },
+    Spec {
+        name: "alg",
+        kind: Kind::Text,
+        default: "rsa4096",
+        help: "key algorithm: rsa4096, ed25519 or p256",
+    },
     Spec { name: "expiry-hours", kind: Kind::Int, default: "8760", help: "CA certificate lifetime in hours" },
     Spec { name: "name", kind: Kind::Text, default: "iron-proxy CA", help: "CA subject common name" },
     Spec { name: "outdir", kind: Kind::Text, default: ".", help: "output directory for ca.crt and ca.key" },

@@ -107,7 +107,12 @@ async fn serve(loaded: Loaded, path: Option<PathBuf>, sink: Sink) -> u8 {
     }
 }
 
-async fn until_signal(mut running: Running, mut interrupt: Signal, mut terminate: Signal, mut hangup: Signal) -> u8 {
+async fn until_signal(
+    mut running: Running,
+    mut interrupt: Signal,
+    mut terminate: Signal,
+    mut hangup: Signal,
+) -> u8 {
     let reloader = running.reloader();
     let code = loop {
         tokio::select! {

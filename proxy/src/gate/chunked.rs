@@ -138,7 +138,11 @@ mod tests {
 
     #[test]
     fn the_end_is_found_however_the_bytes_are_split() {
-        for body in [&b"0\r\n\r\n"[..], b"3\r\nabc\r\n0\r\n\r\n", b"A;x=y\r\n0123456789\r\n000\r\nT: v\r\nU: w\r\n\r\n"] {
+        for body in [
+            &b"0\r\n\r\n"[..],
+            b"3\r\nabc\r\n0\r\n\r\n",
+            b"A;x=y\r\n0123456789\r\n000\r\nT: v\r\nU: w\r\n\r\n",
+        ] {
             let with_more = [body, b"GET / HTTP/1.1\r\n"].concat();
             for piece in 1..with_more.len() {
                 assert_eq!(end_of(&with_more, piece), Some(body.len()), "{piece}");

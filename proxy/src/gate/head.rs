@@ -132,12 +132,14 @@ fn salvage(data: &[u8], limit: usize, error: httparse::Error) -> Examined {
     let mut headers = vec![EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(&unfolded) {
-        Ok(Status::Complete(length)) if length == unfolded.len() => match sound(&unfolded, length, &request) {
-            Examined::Sound { framing, rewritten, .. } => {
-                Examined::Sound { length: end, framing, rewritten: Some(rewritten.unwrap_or(unfolded)) }
+        Ok(Status::Complete(length)) if length == unfolded.len() => {
+            match sound(&unfolded, length, &request) {
+                Examined::Sound { framing, rewritten, .. } => {
+                    Examined::Sound { length: end, framing, rewritten: Some(rewritten.unwrap_or(unfolded)) }
+                }
+                other => other,
             }
-            other => other,
-        },
+        }
         _ => fault(data, kind),
     }
 }
@@ -180,7 +182,13 @@ fn sound(data: &[u8], length: usize, request: &httparse::Request<'_, '_>) -> Exa
         std::str::from_utf8(&head[start..start + target.len() + grown])
     });
     // hyper parses the target with this very type; what it refuses must be refused here, with our answer.
-    match checked.map(|t| if method == "CONNECT" { t.parse::<http::uri::Authority>().map(drop).map_err(drop) } else { t.parse::<http::Uri>().map(drop).map_err(drop) }) {
+    match checked.map(|t| {
+        if method == "CONNECT" {
+            t.parse::<http::uri::Authority>().map(drop).map_err(drop)
+        } else {
+            t.parse::<http::Uri>().map(drop).map_err(drop)
+        }
+    }) {
         Ok(Ok(())) => Examined::Sound { length, framing, rewritten },
         _ => fault(data, Kind::Garbage),
     }
@@ -209,7 +217,8 @@ fn framing(method: &str, minor: u8, headers: &[Header<'_>]) -> Result<Framing, K
         } else if name.eq_ignore_ascii_case("upgrade") {
             upgrade = true;
         } else if name.eq_ignore_ascii_case("connection") {
-            connection_upgrade |= header.value.split(|b| *b == b',').any(|t| trim(t).eq_ignore_ascii_case(b"upgrade"));
+            connection_upgrade |=
+                header.value.split(|b| *b == b',').any(|t| trim(t).eq_ignore_ascii_case(b"upgrade"));
         }
     }
     if chunked && minor == 0 {
@@ -239,17 +248,44 @@ fn check_host(method: &str, target: &str, minor: u8, headers: &[Header<'_>]) -> 
         return Err(Kind::Garbage);
     }
     let allowed = |b: &u8| {
-        b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'[' | b']') || *b >= 0x80
+        b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'-' | b'.'
+                    | b'_'
+                    | b'~'
+                    | b'%'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b','
+                    | b';'
+                    | b'='
+                    | b':'
+                    | b'['
+                    | b']'
+            )
+            || *b >= 0x80
     };
     if trim(host.value).iter().all(allowed) { Ok(()) } else { Err(Kind::BadHost) }
 }
 
 /// The target with bytes that no URI may hold percent-encoded; `None` when it is plain already.
 fn plain_target(method: &str, target: &str) -> Option<String> {
-    if method == "CONNECT" || !target.bytes().any(|b| matches!(b, b'#' | b'<' | b'>' | b'`' | b'\\' | b'^' | b'"' | b'{' | b'}' | b'|' | 0x80..)) {
+    if method == "CONNECT"
+        || !target.bytes().any(|b| {
+            matches!(b, b'#' | b'<' | b'>' | b'`' | b'\\' | b'^' | b'"' | b'{' | b'}' | b'|' | 0x80..)
+        })
+    {
         return None;
     }
-    let path_start = target.find("://").map_or(0, |at| target[at + 3..].find('/').map_or(target.len(), |s| at + 3 + s));
+    let path_start =
+        target.find("://").map_or(0, |at| target[at + 3..].find('/').map_or(target.len(), |s| at + 3 + s));
     let query_start = target.find('?').unwrap_or(target.len());
     let mut plain = String::with_capacity(target.len() + 8);
     let mut changed = false;
@@ -288,18 +324,24 @@ fn fault(data: &[u8], kind: Kind) -> Examined {
 fn describe(data: &[u8], kind: Kind) -> Fault {
     let (status, status_line, body, code) = match kind {
         Kind::Garbage => (400, "400 Bad Request", "400 Bad Request", "malformed-request"),
-        Kind::HeaderName => {
-            (400, "400 Bad Request: invalid header name", "400 Bad Request: invalid header name", "invalid-header-name")
-        }
+        Kind::HeaderName => (
+            400,
+            "400 Bad Request: invalid header name",
+            "400 Bad Request: invalid header name",
+            "invalid-header-name",
+        ),
         Kind::Version => (
             505,
             "505 HTTP Version Not Supported: unsupported protocol version",
             "505 HTTP Version Not Supported: unsupported protocol version",
             "unsupported-version",
         ),
-        Kind::TooLarge => {
-            (431, "431 Request Header Fields Too Large", "431 Request Header Fields Too Large", "head-too-large")
-        }
+        Kind::TooLarge => (
+            431,
+            "431 Request Header Fields Too Large",
+            "431 Request Header Fields Too Large",
+            "head-too-large",
+        ),
         Kind::NoHost => (
             400,
             "400 Bad Request: missing required Host header",
@@ -312,7 +354,9 @@ fn describe(data: &[u8], kind: Kind) -> Fault {
             "400 Bad Request: malformed Host header",
             "bad-host",
         ),
-        Kind::Coding => (501, "501 Not Implemented", "Unsupported transfer encoding", "unsupported-transfer-coding"),
+        Kind::Coding => {
+            (501, "501 Not Implemented", "Unsupported transfer encoding", "unsupported-transfer-coding")
+        }
     };
     let (method, host, path) = glimpse(data);
     Fault {
@@ -331,14 +375,16 @@ fn glimpse(data: &[u8]) -> (String, String, String) {
     let head = &data[..data.len().min(4096)];
     let mut lines = head.split(|b| *b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l));
     let mut words = lines.next().unwrap_or_default().split(|b| *b == b' ');
-    let method = words.next().filter(|m| m.len() <= 32 && m.iter().all(u8::is_ascii_graphic)).unwrap_or_default();
+    let method =
+        words.next().filter(|m| m.len() <= 32 && m.iter().all(u8::is_ascii_graphic)).unwrap_or_default();
     let target = words.next().unwrap_or_default();
     let path = target.split(|b| *b == b'?').next().unwrap_or_default();
     let host = lines
         .take_while(|l| !l.is_empty())
         .find(|l| l.get(..5).is_some_and(|n| n.eq_ignore_ascii_case(b"host:")))
         .map_or(&b""[..], |l| trim(&l[5..]));
-    let text = |bytes: &[u8], most: usize| String::from_utf8_lossy(&bytes[..bytes.len().min(most)]).into_owned();
+    let text =
+        |bytes: &[u8], most: usize| String::from_utf8_lossy(&bytes[..bytes.len().min(most)]).into_owned();
     (text(method, 32), text(host, 255), text(path, 1024))
 }
 

@@ -97,7 +97,8 @@ async fn a_fault_behind_a_sound_request_leaves_the_first_alone() {
 
 #[tokio::test]
 async fn folded_lines_are_joined_and_odd_targets_are_encoded() {
-    let (got, fault) = admitted(b"GET /a#b\\c?q=<x> HTTP/1.1\r\nHost: a\r\nX-A: one\r\n \t two\r\n\r\n", 4096).await;
+    let (got, fault) =
+        admitted(b"GET /a#b\\c?q=<x> HTTP/1.1\r\nHost: a\r\nX-A: one\r\n \t two\r\n\r\n", 4096).await;
     assert!(fault.is_none());
     assert_eq!(
         String::from_utf8_lossy(&got),
@@ -153,8 +154,10 @@ async fn a_refused_upgrade_resumes_with_the_next_request() {
 
 #[tokio::test]
 async fn both_framings_at_once_end_the_connection() {
-    let first = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-    let (got, fault) = admitted(format!("{first}GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes(), 4096).await;
+    let first =
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let (got, fault) =
+        admitted(format!("{first}GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes(), 4096).await;
     assert_eq!(String::from_utf8_lossy(&got), first);
     assert!(fault.is_none());
 }

@@ -264,15 +264,19 @@ impl Work<'_> {
         passage: &mut Passage<'_>,
         unavailable: Vec<String>,
     ) -> Result<Annotations, Refused> {
-        let replacing: SmallVec<[&Applying<'_>; 4]> = applying.iter().filter(|a| a.replace().is_some()).collect();
+        let replacing: SmallVec<[&Applying<'_>; 4]> =
+            applying.iter().filter(|a| a.replace().is_some()).collect();
         let mut swapped = Vec::new();
         let mut late_hits = None;
         if !replacing.is_empty() {
             let set = self.plan.set(&replacing).map_err(|e| (e, None))?;
-            let values: SmallVec<[Option<&str>; 4]> =
-                replacing.iter().map(|a| a.value.as_deref().map(|v: &SecretValue| v.text().expose().as_str())).collect();
+            let values: SmallVec<[Option<&str>; 4]> = replacing
+                .iter()
+                .map(|a| a.value.as_deref().map(|v: &SecretValue| v.text().expose().as_str()))
+                .collect();
             let done = set.head(&values, passage.parts).map_err(|e| swap_refusal(e, &replacing))?;
-            self.path_changed = done.entries.iter().any(|e| e.locations.contains(&centaur_transform::Location::Path));
+            self.path_changed =
+                done.entries.iter().any(|e| e.locations.contains(&centaur_transform::Location::Path));
             for (n, one) in replacing.iter().enumerate() {
                 if !done.entries[n].locations.is_empty() {
                     self.placed(one, passage).map_err(|e| (e, Some(one.entry.name.clone())))?;
@@ -442,7 +446,8 @@ impl SecretsPlan {
         if let Some((_, set)) = sets.iter().find(|(selection, _)| *selection == wanted) {
             return Ok(set.clone());
         }
-        let set = SwapSet::new(replacing.iter().filter_map(|one| one.replace())).map_err(Refusal::internal)?;
+        let set =
+            SwapSet::new(replacing.iter().filter_map(|one| one.replace())).map_err(Refusal::internal)?;
         let set = Arc::new(set);
         if sets.len() >= MOST_SETS {
             sets.clear();

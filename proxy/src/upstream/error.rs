@@ -68,7 +68,11 @@ impl UpstreamError {
 
     /// From hyper while reading the body.
     pub(crate) fn body(error: hyper::Error) -> Self {
-        if error.is_incomplete_message() { Self::Http("unexpected EOF".to_owned()) } else { Self::http(&error) }
+        if error.is_incomplete_message() {
+            Self::Http("unexpected EOF".to_owned())
+        } else {
+            Self::http(&error)
+        }
     }
 
     /// The connection ended without a byte of an answer.
@@ -86,9 +90,10 @@ impl UpstreamError {
             Self::Dial(DialError::Denied { .. }) => "upstream-denied",
             Self::Dial(DialError::NotLoopback { .. }) | Self::PlaintextThroughProxy => "plaintext-credential",
             Self::Dial(DialError::Resolve(_) | DialError::NoAddress { .. }) => "upstream-unresolved",
-            Self::Dial(DialError::Timeout { .. }) | Self::TlsTimeout | Self::HeaderTimeout | Self::Stalled => {
-                "upstream-timeout"
-            }
+            Self::Dial(DialError::Timeout { .. })
+            | Self::TlsTimeout
+            | Self::HeaderTimeout
+            | Self::Stalled => "upstream-timeout",
             Self::Dial(_) => "upstream-unreachable",
             Self::Connect(_) | Self::Socks(_) => "upstream-proxy",
             Self::Tls(_) | Self::NeedsH2 | Self::ServerName => "upstream-tls",

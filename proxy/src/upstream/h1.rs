@@ -113,7 +113,10 @@ impl Conn {
         let response = self.round_trip(request, limits, upload).await.map_err(|failed| failed.error)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             // Closed at the end of the body: the origin may think that it has switched.
-            return Ok((response.map(|body| UpstreamBody::new(body, Some(Lease::single(self)), limits)), None));
+            return Ok((
+                response.map(|body| UpstreamBody::new(body, Some(Lease::single(self)), limits)),
+                None,
+            ));
         }
         poll_fn(|cx| {
             self.drive(cx);
@@ -215,4 +218,3 @@ impl Lease {
         }
     }
 }
-

@@ -46,9 +46,10 @@ impl ClientTls {
             } else {
                 tracing::debug!(added, ignored, "trust roots loaded");
             }
-            let base = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-                .with_safe_default_protocol_versions()
-                .map(|builder| builder.with_root_certificates(roots).with_no_client_auth());
+            let base =
+                ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+                    .with_safe_default_protocol_versions()
+                    .map(|builder| builder.with_root_certificates(roots).with_no_client_auth());
             let base = match base {
                 Ok(base) => base,
                 // The provider is compiled in and supports both versions.
@@ -105,7 +106,8 @@ async fn handshake<IO: AsyncRead + AsyncWrite + Unpin>(
 }
 
 fn wants_other_protocol(error: &std::io::Error) -> bool {
-    error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()).is_some_and(|e| {
-        matches!(e, rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol))
-    })
+    error
+        .get_ref()
+        .and_then(|e| e.downcast_ref::<rustls::Error>())
+        .is_some_and(|e| matches!(e, rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)))
 }
