@@ -276,7 +276,9 @@ impl Record {
         };
         match action {
             Action::Reject => {
-                by_any(Action::Reject).into_iter().for_each(|n| json::member(out, "rejected_by", n))
+                if let Some(name) = by_any(Action::Reject) {
+                    json::member(out, "rejected_by", name);
+                }
             }
             Action::Stub => by_any(Action::Stub).into_iter().for_each(|n| json::member(out, "stubbed_by", n)),
             _ => {}

@@ -161,9 +161,9 @@ pub async fn serve_clear(conn: Conn, mut tcp: Rewind<tokio::net::TcpStream>) {
     let Ok(Ok(is_h2)) = tokio::time::timeout(limit, starts_with_preface(&mut tcp)).await else { return };
     let stream = ClientStream::Tcp(tcp);
     if is_h2 {
-        serve_h2(Arc::new(conn), stream).await
+        serve_h2(Arc::new(conn), stream).await;
     } else {
-        Box::pin(serve_h1(Arc::new(conn), stream)).await
+        Box::pin(serve_h1(Arc::new(conn), stream)).await;
     }
 }
 

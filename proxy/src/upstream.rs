@@ -1,8 +1,8 @@
 //! The leg to the origin: connections that are reused, protocol by negotiation, answers as bodies.
 //!
-//! An HTTP/1 connection is driven by the task of the exchange that uses it ([`h1`]), so a request crosses no task
-//! and no channel between threads; between exchanges it rests in the [`pool`]. HTTP/2 connections are shared and
-//! have tasks of their own ([`h2`]).
+//! An HTTP/1 connection is driven by the task of the exchange that uses it (`h1`), so a request crosses no task
+//! and no channel between threads; between exchanges it rests in the `pool`. HTTP/2 connections are shared and
+//! have tasks of their own (`h2`).
 
 mod error;
 mod h1;

@@ -110,7 +110,7 @@ fn explain(config: &Config, asked: &Asked) -> (String, bool) {
                 match spec.rules.matches(&target) {
                     Some(rule) => line(&mut text, format_args!("allowed by {}", shown(&spec.rules, rule))),
                     None if spec.warn => {
-                        line(&mut text, format_args!("no rule matches; warn: true lets it pass"))
+                        line(&mut text, format_args!("no rule matches; warn: true lets it pass"));
                     }
                     None => {
                         allowed = false;
