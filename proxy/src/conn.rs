@@ -242,7 +242,7 @@ where
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let timeouts = &conn.app.timeouts;
-    let mut armed = deadline(gate, timeouts).0;
+    let mut armed = Instant::now() + timeouts.request_head;
     let mut clock = pin!(tokio::time::sleep_until(armed));
     let mut drain = conn.app.drain.clone();
     let mut draining = pin!(async move { drain.wait_for(|phase| *phase != Phase::Running).await.is_ok() });
@@ -258,15 +258,19 @@ where
                 return Poll::Ready(if result.is_ok() { Served::Ended } else { Served::Failed });
             }
             // What was just polled may have begun something with a shorter limit.
-            let sooner = deadline(gate, timeouts).0;
-            if sooner < armed && !gate.is_stalled() {
-                armed = sooner;
+            if let Some((at, _)) = deadline(gate, timeouts)
+                && at < armed
+                && !gate.is_stalled()
+            {
+                armed = at;
                 clock.as_mut().reset(armed);
             }
             while clock.as_mut().poll(cx).is_ready() {
-                let (at, overdue) = deadline(gate, timeouts);
-                if at > Instant::now() {
-                    armed = at.max(Instant::now() + CLOCK_STEP);
+                let now = Instant::now();
+                let (at, overdue) =
+                    deadline(gate, timeouts).unwrap_or((now + timeouts.idle_keep_alive, Overdue::Idle));
+                if at > now {
+                    armed = at.max(now + CLOCK_STEP);
                     clock.as_mut().reset(armed);
                     continue;
                 }
@@ -286,9 +290,8 @@ where
     .await
 }
 
-fn deadline(gate: &ClientGate, timeouts: &crate::config::Timeouts) -> (Instant, Overdue) {
-    let (at, overdue) = gate.deadline(timeouts);
-    (Instant::from_std(at), overdue)
+fn deadline(gate: &ClientGate, timeouts: &crate::config::Timeouts) -> Option<(Instant, Overdue)> {
+    gate.deadline(timeouts).map(|(at, overdue)| (Instant::from_std(at), overdue))
 }
 
 /// The last words of a connection: the answer to what could not be served, and a close that lets it be read.

@@ -222,22 +222,20 @@ impl<T> Gate<T> {
         self.lock().interim.extend_from_slice(bytes);
     }
 
-    /// When the next time limit runs out and which.
-    pub fn deadline(&self, timeouts: &Timeouts) -> (Instant, Overdue) {
+    /// When the next time limit runs out and which; `None` while nobody is late.
+    pub fn deadline(&self, timeouts: &Timeouts) -> Option<(Instant, Overdue)> {
         let inner = self.lock();
         let clock = &inner.clock;
         if clock.busy {
             let body = matches!(inner.phase, Phase::Body(_) | Phase::Chunked(_));
-            if body || clock.write_blocked {
-                return (clock.progress + timeouts.stalled_body, Overdue::Stalled);
-            }
-            return (Instant::now() + timeouts.stalled_body, Overdue::Stalled);
+            let waits = body || clock.write_blocked;
+            return waits.then(|| (clock.progress + timeouts.stalled_body, Overdue::Stalled));
         }
-        match clock.head_started {
+        Some(match clock.head_started {
             Some(at) => (at + timeouts.request_head, Overdue::Head),
             None if clock.first => (clock.idle_since + timeouts.request_head, Overdue::Head),
             None => (clock.idle_since + timeouts.idle_keep_alive, Overdue::Idle),
-        }
+        })
     }
 
     /// Tells the exchange under way that its client has stalled. False when it was told before.

@@ -5,37 +5,43 @@ use std::fmt::Write as _;
 /// Appends `text` as a JSON string. Control characters are escaped, HTML characters are not (as the reference).
 pub fn string(out: &mut String, text: &str) {
     out.push('"');
-    let mut from = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0..=0x1f | 0x7f => {
-                out.push_str(&text[from..at]);
-                let _ = write!(out, "\\u{byte:04x}");
-                from = at + 1;
-                continue;
-            }
-            _ => continue,
-        };
-        out.push_str(&text[from..at]);
-        out.push_str(escape);
-        from = at + 1;
+    if text.bytes().any(is_escaped) {
+        escaped(out, text);
+    } else {
+        out.push_str(text);
     }
-    out.push_str(&text[from..]);
     out.push('"');
 }
 
-/// Appends `"key":` with a comma before it unless it is the first member of its object.
+fn is_escaped(byte: u8) -> bool {
+    byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f)
+}
+
+fn escaped(out: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\0'..='\x1f' | '\x7f' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            _ => out.push(c),
+        }
+    }
+}
+
+/// Appends `"key":` with a comma before it unless it is the first member of its object. Keys are ours and plain.
 pub fn key(out: &mut String, key: &str) {
+    debug_assert!(!key.bytes().any(is_escaped));
     if !out.ends_with(['{', '[']) {
         out.push(',');
     }
-    string(out, key);
-    out.push(':');
+    out.push('"');
+    out.push_str(key);
+    out.push_str("\":");
 }
 
 /// Appends `"key":"text"`.
@@ -59,17 +65,26 @@ pub fn millis(out: &mut String, duration: std::time::Duration) {
 /// Appends the current time as RFC 3339 with nanoseconds, in UTC.
 pub fn now(out: &mut String) {
     let now = time::OffsetDateTime::now_utc();
-    let _ = write!(
-        out,
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z",
-        now.year(),
-        now.month() as u8,
-        now.day(),
-        now.hour(),
-        now.minute(),
-        now.second(),
-        now.nanosecond()
-    );
+    let (hour, minute, second) = now.to_hms();
+    for (value, digits, after) in [
+        (now.year().unsigned_abs(), 4, '-'),
+        (u32::from(now.month() as u8), 2, '-'),
+        (u32::from(now.day()), 2, 'T'),
+        (u32::from(hour), 2, ':'),
+        (u32::from(minute), 2, ':'),
+        (u32::from(second), 2, '.'),
+        (now.nanosecond(), 9, 'Z'),
+    ] {
+        padded(out, value, digits);
+        out.push(after);
+    }
+}
+
+fn padded(out: &mut String, value: u32, digits: u32) {
+    for place in (0..digits).rev() {
+        let digit = value / 10_u32.pow(place) % 10;
+        out.push(char::from(b'0' + digit as u8));
+    }
 }
 
 #[cfg(test)]
@@ -84,6 +99,15 @@ mod tests {
             string(&mut out, text);
             assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn the_time_is_what_other_readers_of_rfc_3339_make_of_it() {
+        let mut out = String::new();
+        now(&mut out);
+        let read = time::OffsetDateTime::parse(&out, &time::format_description::well_known::Rfc3339).unwrap();
+        assert_eq!(out.len(), "2026-01-02T03:04:05.678901234Z".len());
+        assert!((time::OffsetDateTime::now_utc() - read).whole_seconds().abs() < 60);
     }
 
     #[test]

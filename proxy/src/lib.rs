@@ -28,6 +28,7 @@ pub mod leaf;
 pub mod limits;
 pub mod listen;
 pub mod log;
+pub mod memory;
 pub mod metrics;
 pub mod pipeline;
 pub mod refusal;

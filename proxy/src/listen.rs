@@ -357,6 +357,8 @@ impl BindError {
     }
 }
 
+/// How often the kernel may choose a port for DNS.
+const CHOICES: u32 = 16;
 /// Pending connections the kernel holds.
 const BACKLOG: i32 = 1024;
 
@@ -370,10 +372,15 @@ fn tcp(address: &str, service: &'static str) -> Result<TcpListener, BindError> {
 
 fn dns_pair(address: &str) -> Result<(UdpSocket, TcpListener), BindError> {
     let list = each_address(address).map_err(|e| BindError::new("dns", "udp", address, &e))?;
-    first_ok(&list, |address| {
+    let pair = |address: SocketAddr| {
         let udp = udp(address)?;
         let same_port = SocketAddr::new(address.ip(), udp.local_addr()?.port());
         Ok((udp, listener(same_port).and_then(adopt)?))
+    };
+    first_ok(&list, |address| {
+        // A port that the kernel chose for UDP may be taken for TCP: then it chooses again.
+        let more = if address.port() == 0 { CHOICES } else { 0 };
+        (0..more).find_map(|_| pair(address).ok()).map_or_else(|| pair(address), Ok)
     })
     .map_err(|e| BindError::new("dns", "udp", address, &e))
 }

@@ -180,3 +180,36 @@ async fn annotations_and_captured_bodies_show_the_placeholder() {
     let audit = w.finish(1).await;
     assert_eq!(audit[0].0["body_capture"]["request_body"], body);
 }
+
+/// Transforms that observe, behind the one that places values.
+const OBSERVERS_LAST: &str = "\
+  - name: secrets
+    config:
+      secrets:
+        - source: {type: env, var: REAL_A}
+          rules: [{host: \"a.test\"}]
+          replace: {proxy_value: \"PLACEHOLDER_A\", match_body: true}
+  - name: annotate
+    config: {annotations: [{rules: [{host: \"a.test\"}], headers: [Authorization, X-Plain]}]}
+  - name: body_capture
+    config: {rules: [{host: \"a.test\"}]}";
+
+#[tokio::test]
+async fn observers_behind_secrets_never_log_a_value() {
+    let w = World::builder()
+        .allow("a.test")
+        .transform(&OBSERVERS_LAST.replace("PLACEHOLDER_A", PLACEHOLDER))
+        .value("REAL_A", REAL)
+        .start()
+        .await;
+    let request = Request::post(&w.at("a.test"), "/body", format!("key={PLACEHOLDER}"))
+        .bearer(PLACEHOLDER)
+        .field("X-Plain", "shown");
+    request.on(&mut w.https("a.test").await).await.expect(200);
+    assert_eq!(w.origin.only().header("authorization"), Some(&*format!("Bearer {REAL}")));
+    // `finish` searches the whole output for the value, in every form.
+    let audit = w.finish(1).await.remove(0);
+    let traces = audit.0["request_transforms"].to_string();
+    assert!(traces.contains("\"header:X-Plain\":\"shown\""), "{traces}");
+    assert!(traces.contains("\"header:Authorization\":\"***\""), "{traces}");
+}

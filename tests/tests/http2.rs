@@ -125,3 +125,29 @@ async fn cookie_crumbs_become_one_field_on_the_way_to_h1() {
     drop(h2);
     w.finish(1).await;
 }
+
+#[tokio::test]
+async fn an_upload_over_http2_that_stops_is_given_up() {
+    let w = World::usual().proxy_keys("  timeouts: {stalled_body: \"300ms\"}").start().await;
+    let mut h2 = w.h2("b.test").await;
+    let request = http::Request::post(format!("https://{}/body", w.at("b.test")));
+    // One piece, and then nothing.
+    let piece = futures_util::stream::once(async { Ok(http_body::Frame::data(bytes::Bytes::from("half"))) });
+    let never = futures_util::stream::pending();
+    let body = http_body_util::StreamBody::new(futures_util::StreamExt::chain(piece, never));
+    let response = h2
+        .open(
+            request,
+            http_body_util::BodyExt::boxed(http_body_util::BodyExt::map_err(
+                body,
+                |e: std::convert::Infallible| e,
+            )),
+        )
+        .await;
+    let response = response.expect("an answer");
+    assert_eq!(response.status(), 408);
+    assert_eq!(h2.send(to(&w, "b.test", "/ok"), "").await.expect("reply").status, 200);
+    drop((h2, response));
+    let audit = w.finish(2).await;
+    assert!(audit.iter().any(|line| line.status() == 408));
+}

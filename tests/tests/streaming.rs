@@ -208,3 +208,27 @@ async fn interim_responses_pass_and_do_not_end_the_exchange() {
     drop(conn);
     w.finish(1).await;
 }
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_while_it_is_read_ahead_is_never_sent_as_whole() {
+    let w = World::builder()
+        .allow("a.test")
+        .bind("a.test", "match_headers: [\"X-None\"], match_body: true")
+        .start()
+        .await;
+    let host = w.at("a.test");
+    let mut conn = w.https("a.test").await;
+    conn.send(format!("POST /body HTTP/1.1\r\nHost: {host}\r\nContent-Length: 10\r\n\r\nhello")).await;
+    conn.close().await;
+    let mut conn = w.https("a.test").await;
+    conn.send(format!(
+        "POST /body HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+    ))
+    .await;
+    conn.close().await;
+    w.proxy.audited(2).await;
+    Request::post(&host, "/body", "hello").on(&mut w.https("a.test").await).await.expect(200);
+    let whole = w.origin.seen();
+    assert_eq!(whole.len(), 1, "only the whole upload reached the origin as one: {whole:?}");
+    w.finish(3).await;
+}

@@ -86,7 +86,14 @@ async fn connect_forms_of_older_and_sloppy_clients_work() {
         conn.send(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n")).await;
         conn.head().await.expect(200);
     }
-    let audit = w.finish(4).await;
+    // A Host without the port means the same; another host does not.
+    let mut conn = w.connect("tunnel").await;
+    conn.send("CONNECT b.test:443 HTTP/1.1\r\nHost: b.test\r\n\r\n").await;
+    conn.head().await.expect(200);
+    let mut conn = w.connect("tunnel").await;
+    conn.send("CONNECT b.test:443 HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
+    conn.head().await.expect(400);
+    let audit = w.finish(6).await;
     assert_eq!(audit[1].host(), "b.test:443");
     assert_eq!(audit[2].host(), "[::1]:443");
 }

@@ -45,6 +45,7 @@ pub(super) fn main(flags: &Flags) -> ExitCode {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    crate::memory::give_back();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers())
         .thread_stack_size(512 * 1024)
