@@ -260,6 +260,7 @@ impl RequestBody {
         ready!(stall.as_mut().poll(cx));
         if let Some(upload) = &self.upload {
             upload.stalled.store(true, Ordering::Release);
+            upload.client_failed.store(true, Ordering::Release);
         }
         Poll::Ready(Some(Err("the request body made no progress".into())))
     }

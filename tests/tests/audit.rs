@@ -182,8 +182,7 @@ async fn annotations_and_captured_bodies_show_the_placeholder() {
 }
 
 /// Transforms that observe, behind the one that places values.
-const OBSERVERS_LAST: &str = "\
-  - name: secrets
+const OBSERVERS_LAST: &str = "  - name: secrets
     config:
       secrets:
         - source: {type: env, var: REAL_A}

@@ -175,7 +175,7 @@ async fn a_stale_pooled_connection_costs_no_request() {
         // One answer per connection, without saying so.
         conn.head().await;
         conn.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
-        conn.close().await;
+        drop(conn);
     })
     .await;
     let host = format!("b.test:{}", origin.port());
@@ -219,13 +219,13 @@ async fn an_upload_that_breaks_off_while_it_is_read_ahead_is_never_sent_as_whole
     let host = w.at("a.test");
     let mut conn = w.https("a.test").await;
     conn.send(format!("POST /body HTTP/1.1\r\nHost: {host}\r\nContent-Length: 10\r\n\r\nhello")).await;
-    conn.close().await;
+    drop(conn);
     let mut conn = w.https("a.test").await;
     conn.send(format!(
         "POST /body HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
     ))
     .await;
-    conn.close().await;
+    drop(conn);
     w.proxy.audited(2).await;
     Request::post(&host, "/body", "hello").on(&mut w.https("a.test").await).await.expect(200);
     let whole = w.origin.seen();

@@ -201,15 +201,24 @@ async fn upstream(zone: HashMap<(&'static str, RecordType), Vec<RData>>) -> Stri
     counting_upstream(zone).await.0
 }
 
+/// A port that is free for UDP and TCP alike; the one chosen for UDP may be taken for TCP.
+async fn one_port() -> (UdpSocket, TcpListener) {
+    loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
+            return (udp, tcp);
+        }
+    }
+}
+
 /// The same with the number of questions it was asked.
 async fn counting_upstream(
     zone: HashMap<(&'static str, RecordType), Vec<RData>>,
 ) -> (String, Arc<AtomicUsize>) {
     let asked = Arc::<AtomicUsize>::default();
     let count = Arc::clone(&asked);
-    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (udp, tcp) = one_port().await;
     let address = udp.local_addr().unwrap();
-    let tcp = TcpListener::bind(address).await.unwrap();
     let reply = move |packet: &[u8], is_udp: bool| {
         count.fetch_add(1, Ordering::SeqCst);
         let asked = Message::from_vec(packet).unwrap();
