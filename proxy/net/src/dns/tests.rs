@@ -339,9 +339,8 @@ async fn a_passthrough_name_without_a_server_is_servfail() {
 #[tokio::test]
 async fn both_sockets_are_served_until_shutdown() {
     let server = Arc::new(server_before(&upstream(known()).await, &["*.test"], vec![]));
-    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (udp, tcp) = one_port().await;
     let address = udp.local_addr().unwrap();
-    let tcp = TcpListener::bind(address).await.unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(Arc::clone(&server).serve(udp, tcp, async { drop(stopped.await) }));
 
