@@ -230,15 +230,6 @@ impl Refusal {
         .closing()
     }
 
-    /// The proxy is shutting down or awaiting its configuration.
-    pub fn not_ready() -> Self {
-        Self::core(
-            "not-ready",
-            StatusCode::SERVICE_UNAVAILABLE,
-            "proxy is not ready: awaiting control-plane config\n",
-        )
-    }
-
     // What policy says.
 
     /// No allowlist rule matches; `hint` is the one line that would allow it.
