@@ -234,9 +234,15 @@ async fn sweep(app: Arc<App>) -> Result<(), String> {
 
 /// What a reload cannot change, as comparable text per section. Never logged.
 fn fixed_parts(config: &Config) -> Vec<(&'static str, String)> {
+    let chained = &config.proxy.upstream_proxy;
     vec![
         ("dns", format!("{:?}", config.dns)),
         ("proxy", format!("{:?}", ProxyConfig { client_auth: None, ..config.proxy.clone() })),
+        // Apart, since these addresses may hold passwords and are hidden in the text above.
+        (
+            "proxy.upstream_proxy",
+            [&chained.http_proxy, &chained.https_proxy, &chained.no_proxy].map(String::as_str).join(" "),
+        ),
         ("tls", format!("{:?}", config.tls)),
         ("metrics", config.metrics_listen.clone()),
         ("management", format!("{:?}", config.management)),
