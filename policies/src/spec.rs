@@ -3,6 +3,7 @@
 //! [`parse_transforms`] reads them; [`tables`] says which keys there are. To add a transform: a variant of
 //! [`TransformSpec`], a table, a function beside the others that reads it, and its name in [`AVAILABLE`].
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 mod headers;
@@ -20,7 +21,8 @@ pub use source::parse_source;
 
 use centaur_base::Secret;
 
-use crate::rule::RuleSet;
+use crate::host::CanonicalHost;
+use crate::rule::{Destination, RuleSet};
 
 /// One entry of the `transforms` list, in list order.
 #[derive(Debug)]
@@ -99,6 +101,27 @@ pub struct SecretSpec {
     pub websocket: bool,
 }
 
+impl SecretSpec {
+    /// Whether the value may travel over cleartext HTTP to `host`, for which rule `rule` of the entry matched: the
+    /// entry says so, or the rule names the range of private or loopback addresses that the host is in. A value that
+    /// may not still goes to an address that turns out to be one of loopback.
+    pub fn may_go_in_clear(&self, rule: usize, host: &CanonicalHost) -> bool {
+        let names_its_range = || {
+            let rule = self.rules.rules().get(rule);
+            let by_range = rule.is_some_and(|rule| matches!(rule.destination(), Destination::Cidr(_)));
+            by_range && host.as_ip().is_some_and(is_private)
+        };
+        self.allow_plaintext || names_its_range()
+    }
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
+    }
+}
+
 /// What a `secrets` entry does.
 #[derive(Debug)]
 pub enum SecretMode {
@@ -117,8 +140,10 @@ pub struct ReplaceSpec {
     pub match_headers: Vec<HeaderMatcher>,
     /// Search the body.
     pub match_body: bool,
-    /// Search the query.
+    /// Search the values of all query parameters.
     pub match_query: bool,
+    /// Search the values of these query parameters; decoded names, compared exactly. Empty with `match_query`. Ours.
+    pub match_query_params: Vec<String>,
     /// Search the path.
     pub match_path: bool,
     /// Refuse a request in which the placeholder does not stand where the credential belongs.

@@ -62,7 +62,7 @@ pub enum Place {
     Basic,
     /// The value of whichever query parameter holds the placeholder.
     Query,
-    /// This query parameter, set to the value whatever the program wrote there.
+    /// The values of this query parameter.
     QueryNamed(String),
     /// The path.
     Path,

@@ -76,25 +76,13 @@ pub fn yaml(bindings: &[Binding<'_>], allows: &[Target], paths: &Paths<'_>) -> S
     out
 }
 
-/// One or more entries: replacements share one, each set query parameter has its own.
 fn entry(out: &mut String, binding: &Binding<'_>, targets: &[&Target], cleartext: bool) {
     let places = &binding.flag.places;
-    let named = places.iter().filter_map(|place| match place {
-        Place::QueryNamed(name) => Some(name),
-        _ => None,
-    });
-    for name in named {
-        head(out, binding, targets, cleartext);
-        let _ = write!(
-            out,
-            "          inject:\n            query_param: {}\n            require: true\n",
-            quote(name)
-        );
+    let _ = writeln!(out, "        - source: {}", source(&binding.flag.source));
+    if cleartext {
+        out.push_str("          allow_plaintext: true\n");
     }
-    if !places.is_empty() && places.iter().all(|place| matches!(place, Place::QueryNamed(_))) {
-        return;
-    }
-    head(out, binding, targets, cleartext);
+    rules(out, "          ", targets);
     let headers = headers(places).iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
     let _ = write!(
         out,
@@ -108,14 +96,19 @@ fn entry(out: &mut String, binding: &Binding<'_>, targets: &[&Target], cleartext
             let _ = writeln!(out, "            {key}: true");
         }
     }
+    // `query` is every parameter, those that are named as well.
+    let params = if places.contains(&Place::Query) { Vec::new() } else { named_params(places) };
+    if !params.is_empty() {
+        let _ = writeln!(out, "            match_query_params: [{}]", params.join(", "));
+    }
 }
 
-fn head(out: &mut String, binding: &Binding<'_>, targets: &[&Target], cleartext: bool) {
-    let _ = writeln!(out, "        - source: {}", source(&binding.flag.source));
-    if cleartext {
-        out.push_str("          allow_plaintext: true\n");
-    }
-    rules(out, "          ", targets);
+fn named_params(places: &[Place]) -> Vec<String> {
+    let named = places.iter().filter_map(|place| match place {
+        Place::QueryNamed(name) => Some(quote(name)),
+        _ => None,
+    });
+    named.collect()
 }
 
 fn headers(places: &[Place]) -> Vec<&str> {
@@ -218,7 +211,17 @@ mod tests {
     fn a_place_other_than_a_header_turns_the_header_search_off() {
         assert!(text("T@a.test/query").contains("match_headers: [\"/^$/\"]\n            match_query: true"));
         assert!(text("T@a.test/basic").contains("match_headers: [\"Authorization\"]"));
-        let named = text("T@a.test/query:key");
-        assert!(named.contains("query_param: \"key\"") && !named.contains("replace:"), "{named}");
+    }
+
+    #[test]
+    fn a_named_parameter_is_searched_alone_unless_the_whole_query_is() {
+        let named = text("T@a.test/query:key+header:X-Key+query:sig");
+        assert!(
+            named
+                .contains("match_headers: [\"X-Key\"]\n            match_query_params: [\"key\", \"sig\"]\n")
+        );
+        assert!(!named.contains("match_query:") && !named.contains("inject:"), "{named}");
+        let all = text("T@a.test/query:key+query");
+        assert!(all.contains("match_query: true") && !all.contains("match_query_params"), "{all}");
     }
 }

@@ -84,16 +84,31 @@ impl Mode<'_> {
     }
 }
 
-/// In the older form, `match_query` and `match_path` are not there to be read.
+/// In the older form, `match_query`, `match_query_params` and `match_path` are not there to be read.
 fn replace(fields: &Fields<'_>) -> ReplaceSpec {
     ReplaceSpec {
         placeholder: fields.text("proxy_value").to_owned(),
         match_headers: header_matchers(fields, "match_headers"),
         match_body: fields.bool_or("match_body", false),
         match_query: fields.bool_or("match_query", false),
+        match_query_params: query_params(fields),
         match_path: fields.bool_or("match_path", false),
         require: fields.bool_or("require", false),
     }
+}
+
+fn query_params(fields: &Fields<'_>) -> Vec<String> {
+    let list = fields.key_or_null("match_query_params");
+    let names = fields.texts("match_query_params");
+    if let Some(at) = names.iter().position(String::is_empty) {
+        list.reject::<()>(format_args!("replace: match_query_params[{at}]: a parameter name is required"));
+    }
+    if !names.is_empty() && fields.bool_or("match_query", false) {
+        list.reject::<()>(
+            "replace: match_query searches every parameter; leave it out to search match_query_params only",
+        );
+    }
+    names
 }
 
 fn inject(fields: &Fields<'_>) -> Option<InjectSpec> {

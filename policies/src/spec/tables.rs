@@ -148,7 +148,13 @@ pub static REPLACE: Table = Table {
         key("proxy_value", Kind::Text, "", "The placeholder. Required."),
         key("match_headers", TEXTS, "every header", "Headers searched: names, or `/regex/` over names."),
         key("match_body", Kind::Bool, "false", "Search the body."),
-        key("match_query", Kind::Bool, "false", "Search the query."),
+        key("match_query", Kind::Bool, "false", "Search the values of all query parameters."),
+        key(
+            "match_query_params",
+            TEXTS,
+            "[]",
+            "Search the values of these query parameters only: decoded names, compared exactly. Not together with match_query.",
+        ),
         key("match_path", Kind::Bool, "false", "Search the path."),
         key(
             "require",

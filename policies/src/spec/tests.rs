@@ -183,6 +183,14 @@ fn a_secret_has_exactly_one_mode() {
         (", inject: {header: 'a b'}", "inject: header: \"a b\" is not a header name"),
         (", inject: {header: Host}", "inject: header \"Host\" cannot be set"),
         (
+            ", replace: {proxy_value: p, match_query_params: [key, '']}",
+            "replace: match_query_params[1]: a parameter name is required",
+        ),
+        (
+            ", replace: {proxy_value: p, match_query: true, match_query_params: [key]}",
+            "replace: match_query searches every parameter; leave it out to search match_query_params only",
+        ),
+        (
             ", replace: {proxy_value: p, match_headers: ['/[/']}",
             "match_headers[0]: invalid regex \"[\": unclosed character class",
         ),
@@ -209,10 +217,32 @@ fn a_secret_is_read_whole() {
     assert!(matches!(inject.place, InjectPlace::Query(key) if key == "key"));
     assert_eq!(inject.formatter.as_deref(), Some("{{ .Value }}"));
 
+    let entry = secret_of(
+        "{source: {type: env, var: V}, replace: {proxy_value: p, match_query: no, match_query_params: [key, 'a b']}}",
+    );
+    let SecretMode::Replace(replace) = entry.mode else { panic!("not replace") };
+    assert_eq!((replace.match_query, replace.match_query_params), (false, vec!["key".into(), "a b".into()]));
+
     let entry = secret_of("{source: {type: env, var: V}, proxy_value: p, require: true}");
     assert!(
         matches!(entry.mode, SecretMode::Replace(replace) if replace.placeholder == "p" && replace.require)
     );
+}
+
+#[test]
+fn a_value_goes_in_clear_only_where_its_entry_or_the_range_of_its_rule_says_so() {
+    use crate::host::CanonicalHost;
+    let may = |entry: &str, host: &str| {
+        let entry = secret_of(&format!("{{source: {{type: env, var: V}}, inject: {{header: a}}, {entry}}}"));
+        entry.may_go_in_clear(0, &CanonicalHost::parse(host).unwrap())
+    };
+    assert!(may("allow_plaintext: true, rules: [{host: a.test}]", "a.test"));
+    assert!(!may("rules: [{host: a.test}]", "a.test"));
+    assert!(may("rules: [{cidr: 10.0.0.0/8}]", "10.1.2.3"));
+    assert!(!may("rules: [{host: 10.1.2.3}]", "10.1.2.3"), "the rule names a host, not a range");
+    assert!(!may("rules: [{cidr: 192.0.2.0/24}]", "192.0.2.1"), "the range is not private");
+    assert!(may("rules: [{cidr: 'fd00::/8'}]", "fd00::1"));
+    assert!(!may("rules: []", "10.1.2.3"));
 }
 
 #[test]

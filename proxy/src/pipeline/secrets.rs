@@ -1,13 +1,12 @@
 //! `secrets`: which entries apply to a request, their values, and where those went.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use centaur_policies::host::CanonicalHost;
 use centaur_policies::pattern::Scheme;
-use centaur_policies::rule::{Candidates, Destination as RuleDestination, RuleSet, Target};
+use centaur_policies::rule::{Candidates, RuleSet, Target};
 use centaur_policies::spec::{ReplaceSpec, SecretMode, SecretSpec};
 use centaur_transform::swap::{BodyHits, SwapError, Swapped, Verdict};
 use centaur_transform::{Inject, InjectError, SwapSet};
@@ -159,7 +158,7 @@ impl SecretsStage {
                     }
                 },
             };
-            let clear = entry.clear_allowed(rule, target);
+            let clear = entry.spec.may_go_in_clear(rule, target.host);
             applying.push(Applying { number: *number, entry, value, clear });
         }
         if applying.is_empty() {
@@ -209,23 +208,6 @@ impl Entry {
             SecretMode::Replace(replace) => &replace.placeholder,
             SecretMode::Inject(_) => &self.name,
         }
-    }
-
-    /// Whether the value may travel in clear: said so, or the rule names the private range the address is in.
-    fn clear_allowed(&self, rule: usize, target: &Target<'_>) -> bool {
-        let by_range = || {
-            let rule = self.spec.rules.rules().get(rule);
-            let named = rule.is_some_and(|rule| matches!(rule.destination(), RuleDestination::Cidr(_)));
-            named && target.host.as_ip().is_some_and(is_private)
-        };
-        self.spec.allow_plaintext || by_range()
-    }
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
     }
 }
 

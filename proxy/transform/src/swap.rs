@@ -36,6 +36,8 @@ pub struct SwapSet {
     /// All placeholders as they are.
     any: Patterns,
     query: Place,
+    /// The parameters that some entries name, each with the entries that look there, those of `query` among them.
+    params: Vec<(String, Place)>,
     path: Place,
     body: Place,
 }
@@ -135,10 +137,20 @@ impl SwapSet {
         let placed = |wants: fn(&ReplaceSpec) -> bool| {
             Place::new((0..specs.len()).filter(|&i| wants(specs[i])).collect())
         };
+        let mut names: Vec<&String> = specs.iter().flat_map(|s| &s.match_query_params).collect();
+        names.sort_unstable();
+        names.dedup();
+        let looks_at = |i: &usize, name: &String| {
+            specs[*i].match_query || specs[*i].match_query_params.contains(name)
+        };
+        let param = |name: &String| {
+            (name.clone(), Place::new((0..specs.len()).filter(|i| looks_at(i, name)).collect()))
+        };
         let placeholders: Vec<_> = specs.iter().map(|s| s.placeholder.as_bytes()).collect();
         Ok(Self {
             any: Patterns::new(&placeholders, Escapes::RAW)?,
             query: placed(|s| s.match_query),
+            params: names.into_iter().map(param).collect(),
             path: placed(|s| s.match_path),
             body: placed(|s| s.match_body),
             entries: specs.iter().map(|s| Entry::new(s)).collect(),

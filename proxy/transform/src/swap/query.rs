@@ -5,7 +5,7 @@ use http::Uri;
 use http::uri::PathAndQuery;
 use zeroize::Zeroizing;
 
-use super::{Compiled, Location, SwapError, SwapSet, Swapped, Values};
+use super::{Compiled, Location, Place, SwapError, SwapSet, Swapped, Values};
 use crate::escape::{Escapes, percent_decode};
 
 impl SwapSet {
@@ -15,10 +15,7 @@ impl SwapSet {
         uri: &mut Uri,
         swapped: &mut Swapped,
     ) -> Result<(), SwapError> {
-        let query = uri.query().and_then(|query| {
-            let compiled = self.compiled(&self.query, Escapes::FORM, values)?;
-            compiled.query(query, swapped)
-        });
+        let query = uri.query().and_then(|query| self.query(query, values, swapped));
         let path = self
             .compiled(&self.path, Escapes::PATH, values)
             .and_then(|compiled| compiled.path(uri.path(), swapped))
@@ -33,20 +30,12 @@ impl SwapSet {
         }
         replace_path_and_query(uri, &text).ok_or(SwapError::AddressTooLong)
     }
-}
 
-/// Sets the path and query; `None` when the text is no valid one, or too long.
-pub(crate) fn replace_path_and_query(uri: &mut Uri, text: &[u8]) -> Option<()> {
-    let mut parts = std::mem::take(uri).into_parts();
-    parts.path_and_query = Some(PathAndQuery::try_from(text).ok()?);
-    *uri = Uri::from_parts(parts).ok()?;
-    Some(())
-}
-
-impl Compiled {
     /// Replaces in the values, never in the names.
-    fn query(&self, query: &str, swapped: &mut Swapped) -> Option<Zeroizing<Vec<u8>>> {
-        if !self.patterns.is_match(query.as_bytes()) {
+    fn query(&self, query: &str, values: &Values<'_>, swapped: &mut Swapped) -> Option<Zeroizing<Vec<u8>>> {
+        let compile = |place| self.compiled(place, Escapes::FORM, values);
+        let everywhere = compile(&self.query);
+        if self.params.is_empty() && !everywhere.as_ref()?.patterns.is_match(query.as_bytes()) {
             return None;
         }
         let mut out = Zeroizing::new(Vec::with_capacity(query.len()));
@@ -61,22 +50,45 @@ impl Compiled {
             };
             out.extend_from_slice(name.as_bytes());
             out.push(b'=');
-            let mut hits = Vec::new();
-            match self.patterns.replace(value.as_bytes(), &self.with, |p| hits.push(self.entries[p])) {
-                None => out.extend_from_slice(value.as_bytes()),
-                Some(new) => {
-                    out.extend_from_slice(&Zeroizing::new(new));
-                    changed = true;
-                }
-            }
-            hits.sort_unstable();
-            hits.dedup();
-            for entry in hits {
-                let name = String::from_utf8_lossy(&percent_decode(name.as_bytes(), true)).into_owned();
-                swapped.entries[entry].locations.push(Location::Query(name));
-            }
+            let named = self.param(name).and_then(compile);
+            let new = named.as_ref().or(everywhere.as_ref()).and_then(|c| c.value(name, value, swapped));
+            changed |= new.is_some();
+            out.extend_from_slice(new.as_deref().map_or(value.as_bytes(), Vec::as_slice));
         }
         changed.then_some(out)
+    }
+
+    /// The place of a parameter that some entry names.
+    fn param(&self, name: &str) -> Option<&Place> {
+        if self.params.is_empty() {
+            return None;
+        }
+        let name = percent_decode(name.as_bytes(), true);
+        let at = self.params.binary_search_by(|(known, _)| known.as_bytes().cmp(&name)).ok()?;
+        Some(&self.params[at].1)
+    }
+}
+
+/// Sets the path and query; `None` when the text is no valid one, or too long.
+pub(crate) fn replace_path_and_query(uri: &mut Uri, text: &[u8]) -> Option<()> {
+    let mut parts = std::mem::take(uri).into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(text).ok()?);
+    *uri = Uri::from_parts(parts).ok()?;
+    Some(())
+}
+
+impl Compiled {
+    /// The new value of a parameter, when anything occurs in it.
+    fn value(&self, name: &str, value: &str, swapped: &mut Swapped) -> Option<Zeroizing<Vec<u8>>> {
+        let mut hits = Vec::new();
+        let new = self.patterns.replace(value.as_bytes(), &self.with, |p| hits.push(self.entries[p]))?;
+        hits.sort_unstable();
+        hits.dedup();
+        for entry in hits {
+            let name = String::from_utf8_lossy(&percent_decode(name.as_bytes(), true)).into_owned();
+            swapped.entries[entry].locations.push(Location::Query(name));
+        }
+        Some(Zeroizing::new(new))
     }
 
     fn path(&self, path: &str, swapped: &mut Swapped) -> Option<Result<Zeroizing<Vec<u8>>, SwapError>> {

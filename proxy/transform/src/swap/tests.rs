@@ -15,6 +15,7 @@ fn spec(placeholder: &str) -> ReplaceSpec {
         match_headers: Vec::new(),
         match_body: false,
         match_query: false,
+        match_query_params: Vec::new(),
         match_path: false,
         require: false,
     }
@@ -174,6 +175,53 @@ fn in_a_query_only_the_bytes_of_a_find_in_a_value_change() {
         let (parts, found) = one(spec("tok-1"), &format!("/?{query}"), &[]);
         assert_eq!((parts.uri.query(), found.len()), (Some(query), 0), "off by default");
     }
+}
+
+#[test]
+fn a_named_parameter_is_swapped_and_the_same_placeholder_elsewhere_is_not() {
+    let named = |names: &[&str]| ReplaceSpec {
+        match_query_params: names.iter().map(|name| (*name).to_owned()).collect(),
+        match_headers: vec![pattern("^$")],
+        ..spec("tok-1")
+    };
+    for (query, want, hits) in [
+        ("key=tok-1", "key=fake%2Fv", "query:key"),
+        ("q=tok-1&key=tok-1&tok-1", "q=tok-1&key=fake%2Fv&tok-1", "query:key"),
+        ("k%65y=xtok%2D1&key=tok-1", "k%65y=xfake%2Fv&key=fake%2Fv", "query:key query:key"),
+        ("a+b=tok-1&a%20b=tok-1", "a+b=fake%2Fv&a%20b=fake%2Fv", "query:a b query:a b"),
+        ("Key=tok-1&keys=tok-1&key", "Key=tok-1&keys=tok-1&key", ""),
+        ("tok-1=key", "tok-1=key", ""),
+    ] {
+        let (parts, found) = one(named(&["key", "a b"]), &format!("/tok-1?{query}"), &[("x-key", "tok-1")]);
+        assert_eq!(parts.uri.to_string(), format!("/tok-1?{want}"));
+        assert_eq!(found.join(" "), hits, "{query}");
+        assert_eq!(fields(&parts), [("x-key", "tok-1")]);
+    }
+    assert_eq!(verdict(named(&["key"]), "/?key=tok-1", &[]), Verdict::Pass);
+    assert_eq!(verdict(named(&["key"]), "/tok-1?q=tok-1", &[("x-key", "tok-1")]), Verdict::Absent);
+}
+
+#[test]
+fn each_parameter_has_the_entries_that_look_there() {
+    let entries = [
+        ReplaceSpec { match_query_params: vec!["key".to_owned()], ..spec("tok-1") },
+        ReplaceSpec { match_query: true, ..spec("tok-2") },
+        ReplaceSpec { match_query_params: vec!["key".to_owned(), "sig".to_owned()], ..spec("tok-3") },
+    ];
+    let set = SwapSet::new(&entries).unwrap();
+    let swap = |values: &Values<'_>| {
+        let mut parts = parts("/?key=tok-1.tok-2.tok-3&sig=tok-1.tok-2.tok-3&q=tok-1.tok-2.tok-3", &[]);
+        set.head(values, &mut parts).unwrap();
+        parts.uri.query().unwrap().to_owned()
+    };
+    assert_eq!(swap(&[Some("A"), Some("B"), Some("C")]), "key=A.B.C&sig=tok-1.B.C&q=tok-1.B.tok-3");
+    assert_eq!(swap(&[Some("A"), None, Some("C")]), "key=A.tok-2.C&sig=tok-1.tok-2.C&q=tok-1.tok-2.tok-3");
+    assert_eq!(swap(&[None, Some("B"), None]), "key=tok-1.B.tok-3&sig=tok-1.B.tok-3&q=tok-1.B.tok-3");
+    // A value that holds a later placeholder is swapped again only where that one is looked for.
+    assert_eq!(
+        swap(&[Some("tok-3"), None, Some("C")]),
+        "key=C.tok-2.C&sig=tok-1.tok-2.C&q=tok-1.tok-2.tok-3"
+    );
 }
 
 #[test]
