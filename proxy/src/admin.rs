@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 
-use crate::app::{App, Phase, ReloadError, Reloader};
+use crate::app::{App, Phase, ReloadError, Reloader, Trigger};
 
 type Answer = Response<Full<Bytes>>;
 
@@ -117,7 +117,7 @@ fn management(key: &Secret<String>, reloader: &Reloader, request: &Request<Incom
     match request.uri().path() {
         "/v1/status" => error(StatusCode::NOT_FOUND, "status is unavailable in standalone mode"),
         "/v1/sync" => error(StatusCode::NOT_FOUND, "sync is unavailable in standalone mode"),
-        _ => match reloader.reload() {
+        _ => match reloader.reload(Trigger::Management) {
             Ok(()) => json(StatusCode::OK, "{\"status\":\"ok\"}\n".to_owned()),
             Err(ReloadError::NoFile) => error(StatusCode::NOT_FOUND, &ReloadError::NoFile.to_string()),
             Err(ReloadError::Invalid(problem)) => error(StatusCode::UNPROCESSABLE_ENTITY, &problem),

@@ -257,6 +257,25 @@ pub struct Reloader {
     fixed: Vec<(&'static str, String)>,
 }
 
+/// What asked for a reload; the log says which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// `POST /v1/reload`; its lines are those of the reference.
+    Management,
+    /// `SIGHUP`, which the reference does not handle.
+    Hangup,
+}
+
+impl Trigger {
+    /// How lines about the attempt begin, and how the line about its success ends.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Management => ("management", "management API"),
+            Self::Hangup => ("SIGHUP", "SIGHUP"),
+        }
+    }
+}
+
 /// Why a reload changed nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
@@ -270,17 +289,18 @@ pub enum ReloadError {
 
 impl Reloader {
     /// Reads, checks, builds, then swaps. Requests under way keep what they started with.
-    pub fn reload(&self) -> Result<(), ReloadError> {
-        let outcome = self.apply();
+    pub fn reload(&self, trigger: Trigger) -> Result<(), ReloadError> {
+        let outcome = self.apply(trigger);
         self.app.metrics.reloaded(outcome.is_ok());
+        let (by, _) = trigger.words();
         match &outcome {
-            Ok(()) => tracing::info!("management reload succeeded"),
-            Err(error) => tracing::warn!(error = %error, "management reload rejected invalid config"),
+            Ok(()) => tracing::info!("{by} reload succeeded"),
+            Err(error) => tracing::warn!(error = %error, "{by} reload rejected invalid config"),
         }
         outcome
     }
 
-    fn apply(&self) -> Result<(), ReloadError> {
+    fn apply(&self, trigger: Trigger) -> Result<(), ReloadError> {
         let read = self.read.as_ref().ok_or(ReloadError::NoFile)?;
         let mut config = read().map_err(ReloadError::Invalid)?;
         let transforms = std::mem::take(&mut config.transforms);
@@ -301,7 +321,8 @@ impl Reloader {
         let names = pipeline.names();
         self.app.pipeline.store(Arc::new(pipeline));
         self.app.auth.store(Arc::new(auth));
-        tracing::info!(transforms = %names, postgres_listener = false, "pipeline reloaded via management API");
+        let (_, via) = trigger.words();
+        tracing::info!(transforms = %names, postgres_listener = false, "pipeline reloaded via {via}");
         Ok(())
     }
 }

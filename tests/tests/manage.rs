@@ -53,6 +53,8 @@ async fn reload_turns_what_is_allowed_and_keeps_open_connections() {
     request.on(&mut conn).await.expect(200);
     Request::get(&w.at("b.test"), "/ok").on(&mut w.https("b.test").await).await.expect(403);
     w.proxy.logged("management reload succeeded").await;
+    w.proxy.logged("pipeline reloaded via management API").await;
+    assert!(!w.proxy.stderr().contains("SIGHUP"), "{}", w.proxy.stderr());
     drop(conn);
     w.finish(3).await;
 }
@@ -109,9 +111,13 @@ async fn sighup_reloads() {
         request.on(&mut conn).await.status == 200
     })
     .await;
+    w.proxy.logged("pipeline reloaded via SIGHUP").await;
+    w.proxy.logged("SIGHUP reload succeeded").await;
     // A bad file keeps the old state, and the process lives.
     w.edit_config("- name: allowlist", "- name: nope");
     w.proxy.signal(Signal::HUP);
+    w.proxy.logged("SIGHUP reload rejected invalid config").await;
+    assert!(!w.proxy.stderr().contains("management"), "{}", w.proxy.stderr());
     Request::get(&w.at("c.test"), "/ok").on(&mut conn).await.expect(200);
     drop(conn);
     w.finish(asked + 1).await;

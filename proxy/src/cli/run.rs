@@ -131,7 +131,7 @@ async fn until_signal(
             }
             _ = hangup.recv() => {
                 let reloader = reloader.clone();
-                let _ = tokio::task::spawn_blocking(move || reloader.reload()).await;
+                let _ = tokio::task::spawn_blocking(move || reloader.reload(app::Trigger::Hangup)).await;
             }
         }
     };
