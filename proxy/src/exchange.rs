@@ -145,7 +145,7 @@ impl Exchange<'_> {
             app.metrics.swapped();
         }
         if permit.scrub().is_some() {
-            centaur_transform::limit_accept_encoding(&mut parts.headers);
+            centaur_transform::scrub::prepare_request(&mut parts.headers);
         }
         hop::finish_request(&mut parts, &self.target, te_trailers);
         if !spellings.is_empty() && parts.version < Version::HTTP_2 {
@@ -182,8 +182,8 @@ impl Exchange<'_> {
                 self.cancelled(record, gone)
             }
             Ok(Err(error)) => {
-                let refusal = match upload.missing.get() {
-                    Some(secret) => Refusal::placeholder_missing(secret),
+                let refusal = match upload.refused.get() {
+                    Some(refusal) => refusal.clone(),
                     None => error.refusal(permit.credential()),
                 };
                 self.end_connection();
@@ -522,10 +522,14 @@ impl Closing {
         self.record.bytes_out += bytes as u64;
     }
 
-    /// The body broke off.
-    pub fn failed(&mut self, error: &(dyn std::error::Error + Send + Sync + 'static)) {
+    /// The body broke off; `reason` is for the audit line.
+    pub fn failed(
+        &mut self,
+        reason: &'static str,
+        error: &(dyn std::error::Error + Send + Sync + 'static),
+    ) {
         self.ended = true;
-        self.record.reason = Some("upstream-broke-off");
+        self.record.reason = Some(reason);
         self.record.error = Some(error.to_string());
     }
 }

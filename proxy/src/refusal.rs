@@ -252,6 +252,18 @@ impl Refusal {
         )
     }
 
+    /// The placeholder stands in a message that holds the lengths of its parts, and the value has another length.
+    pub fn placeholder_length(secret: &str) -> Self {
+        Self::reject(
+            "placeholder-length",
+            StatusCode::FORBIDDEN,
+            format_args!(
+                "the placeholder of {secret} stands in a gRPC or protobuf message, where only a value of the same \
+                 length can take its place; send it in a header, or give it the length of the value"
+            ),
+        )
+    }
+
     /// Another credential stands where the placeholder belongs.
     pub fn competing_credential(secret: &str, header: &str) -> Self {
         Self::reject(

@@ -172,16 +172,10 @@ impl Relay {
     pub async fn run(mut self, client: impl AsyncRead + AsyncWrite + Unpin) {
         let _counted = self.app.metrics.tunnel();
         let Switched { stream, ahead } = self.upstream;
-        let scrubber = self.scrub.as_ref().map(ScrubSet::websocket).transpose();
-        let outcome = match scrubber {
-            Err(error) => Err(error.to_string()),
-            Ok(scrubber) => {
-                let filter = scrubber.map_or(Filter::None, |s| Filter::WebSocket(Box::new(s)));
-                let upstream: crate::stream::Rewind<UpstreamStream> =
-                    crate::stream::Rewind::new(ahead, stream);
-                relay::run(client, upstream, filter, self.idle, self.app.drain.clone()).await
-            }
-        };
+        let scrubber = self.scrub.as_ref().map(ScrubSet::websocket);
+        let filter = scrubber.map_or(Filter::None, |s| Filter::WebSocket(Box::new(s)));
+        let upstream: crate::stream::Rewind<UpstreamStream> = crate::stream::Rewind::new(ahead, stream);
+        let outcome = relay::run(client, upstream, filter, self.idle, self.app.drain.clone()).await;
         match outcome {
             Ok(done) => {
                 self.record.bytes_in = done.up;

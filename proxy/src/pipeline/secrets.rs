@@ -1,30 +1,26 @@
-//! `secrets`: which entries apply to a request, their values, and where those went.
+//! `secrets`: which entries apply to a request, their values, and where those went. Bodies are in `secrets/body.rs`.
 
+mod body;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use centaur_policies::host::CanonicalHost;
 use centaur_policies::pattern::Scheme;
 use centaur_policies::rule::{Candidates, RuleSet, Target};
 use centaur_policies::spec::{ReplaceSpec, SecretMode, SecretSpec};
-use centaur_transform::swap::{BodyHits, SwapError, Swapped, Verdict};
+use centaur_transform::scrub::MIN_LEN;
+use centaur_transform::swap::{SwapError, Swapped, Verdict};
 use centaur_transform::{Inject, InjectError, SwapSet};
 use http::Method;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http_body::Body as _;
 use smallvec::SmallVec;
 
+pub use self::body::LateSwap;
 use super::annotations::Annotations;
 use super::{Changed, Findings, Passage};
-use crate::body::ClientBody;
 use crate::refusal::Refusal;
 use crate::sources::{SecretValue, Source, SourcePool};
 
-/// Bodies up to this size (bytes) are searched before they are sent, so that they keep a `Content-Length`.
-const WHOLE_BODY: usize = 64 * 1024;
-/// How long a body of unknown length is waited for before it is sent in pieces.
-const PATIENCE: Duration = Duration::from_millis(20);
 /// Compiled sets kept per host.
 const MOST_SETS: usize = 64;
 
@@ -39,6 +35,8 @@ pub struct Entry {
     name: String,
     source: Arc<Source>,
     inject: Option<Inject>,
+    /// Version of the last value of which the log says that it is too short to be scrubbed.
+    too_short: AtomicU64,
 }
 
 /// What is known for one host: the entries that can apply, and what was compiled for them.
@@ -49,34 +47,6 @@ pub(super) struct SecretsPlan {
 
 /// Numbers of `replace` entries, ascending.
 type Selection = SmallVec<[u32; 4]>;
-
-/// Finds in a body that is still being sent when the head was decided; joins the trace at the end.
-pub struct LateSwap {
-    /// Position of the trace.
-    pub(crate) trace: usize,
-    names: Vec<String>,
-    locations: Vec<Vec<String>>,
-    injected: Vec<(String, Vec<String>)>,
-    unavailable: Vec<String>,
-    hits: Arc<BodyHits>,
-}
-
-impl LateSwap {
-    /// The annotations of the trace, as JSON text, with what was found by now.
-    pub(crate) fn annotations(&self) -> String {
-        let mut placed: Vec<(String, Vec<String>)> = Vec::new();
-        for (entry, name) in self.names.iter().enumerate() {
-            let mut locations = self.locations[entry].clone();
-            if self.hits.hit(entry) {
-                locations.push("body".to_owned());
-            }
-            if !locations.is_empty() {
-                placed.push((name.clone(), locations));
-            }
-        }
-        annotate(&placed, &self.injected, &self.unavailable).into_json()
-    }
-}
 
 fn annotate(
     swapped: &[(String, Vec<String>)],
@@ -102,7 +72,13 @@ impl SecretsStage {
                 }
             };
             let source = sources.source(&spec.source);
-            Ok(Entry { name: spec.source.display_name(), source, inject, spec })
+            let name = spec.source.display_name();
+            let entry = Entry { name, source, inject, spec, too_short: AtomicU64::new(0) };
+            // Only what was delivered with its definition is there already.
+            if let Some(value) = entry.source.peek() {
+                entry.warn_if_short(&value);
+            }
+            Ok(entry)
         };
         let entries = specs.into_iter().enumerate().map(entry).collect::<Result<_, String>>()?;
         Ok(Self { entries })
@@ -200,6 +176,18 @@ impl Entry {
         match &self.spec.mode {
             SecretMode::Replace(replace) => replace.require,
             SecretMode::Inject(inject) => inject.require,
+        }
+    }
+
+    /// Says once for each value that is too short to be taken out of responses.
+    fn warn_if_short(&self, value: &SecretValue) {
+        let short = self.spec.scrub_responses && value.text().expose().trim_ascii().len() < MIN_LEN;
+        if short && self.too_short.swap(value.version(), Ordering::Relaxed) != value.version() {
+            tracing::warn!(
+                secret = %self.name,
+                "the value is shorter than {MIN_LEN} bytes, which are too few to recognise it in a response: it is \
+                 not scrubbed"
+            );
         }
     }
 
@@ -341,68 +329,9 @@ impl Work<'_> {
         Ok(in_body)
     }
 
-    /// Searches the body: before it is sent if it is small, while it is sent otherwise. Decides `require`.
-    async fn body(
-        &mut self,
-        set: &SwapSet,
-        values: &[Option<&str>],
-        replacing: &[&Applying<'_>],
-        done: &Swapped,
-        passage: &mut Passage<'_>,
-    ) -> Result<Option<(Arc<BodyHits>, bool)>, Refused> {
-        let in_body = Self::verdicts(set, replacing, done)?;
-        if !set.wants_body() || passage.body.is_empty() {
-            if let Some(&n) = in_body.first() {
-                let name = &replacing[n].entry.name;
-                return Err((Refusal::placeholder_missing(name), Some(name.clone())));
-            }
-            return Ok(None);
-        }
-        let mut swap = match set.body(values, &passage.parts.headers) {
-            Ok(Some(swap)) => swap,
-            Ok(None) => return Ok(None),
-            Err(error) => {
-                let Some(&n) = in_body.first() else { return Ok(None) };
-                return Err((Refusal::body_unverifiable(error), Some(replacing[n].entry.name.clone())));
-            }
-        };
-        let hits = swap.hits();
-        if let Some(whole) = whole_body(passage).await {
-            let names = |n: usize| replacing[n].entry.name.clone();
-            let (edited, trailers) = run_whole(swap.wrap(ClientBody::full(whole)));
-            let edited = edited.map_err(|e| (Refusal::transform("secrets", "request", e), None))?;
-            if let Some(n) = in_body.into_iter().find(|&n| !hits.hit(n)) {
-                return Err((Refusal::placeholder_missing(&names(n)), Some(names(n))));
-            }
-            for (n, one) in replacing.iter().enumerate() {
-                if hits.hit(n) {
-                    self.placed(one, passage).map_err(|e| (e, Some(names(n))))?;
-                    self.scrub(one);
-                }
-            }
-            if passage.parts.headers.contains_key(CONTENT_LENGTH) {
-                passage.parts.headers.insert(CONTENT_LENGTH, edited.len().into());
-            }
-            passage.body.replace(edited, trailers);
-            return Ok(Some((hits, true)));
-        }
-        for (n, one) in replacing.iter().enumerate() {
-            if set.entry_wants_body(n) && one.value.is_some() {
-                self.placed(one, passage).map_err(|e| (e, Some(one.entry.name.clone())))?;
-                self.scrub(one);
-            }
-        }
-        in_body.iter().for_each(|&n| swap.require(n));
-        if !swap.keeps_length() || !in_body.is_empty() {
-            centaur_transform::headers::retain(&mut passage.parts.headers, |name| name != CONTENT_LENGTH);
-        }
-        let names: Arc<[String]> = replacing.iter().map(|one| one.entry.name.clone()).collect();
-        passage.body.swap(|inner| swap.wrap(inner), names);
-        Ok(Some((hits, false)))
-    }
-
     fn scrub(&mut self, one: &Applying<'_>) {
         if let (Some(value), true) = (&one.value, one.entry.spec.scrub_responses) {
+            one.entry.warn_if_short(value);
             self.findings.scrub.value((self.at, one.number), value, one.entry.placeholder());
         }
     }
@@ -448,45 +377,4 @@ fn swap_refusal(error: SwapError, replacing: &[&Applying<'_>]) -> Refused {
         SwapError::DotSegment | SwapError::AddressTooLong => Refusal::transform("secrets", "request", error),
     };
     (refusal, None)
-}
-
-/// The whole body if it is small and there; streams between two programs are not held up.
-async fn whole_body(passage: &mut Passage<'_>) -> Option<Bytes> {
-    let known = passage.body.length();
-    if known.is_some_and(|length| length > WHOLE_BODY as u64) {
-        return None;
-    }
-    if known.is_none() {
-        let grpc = passage.parts.headers.get(CONTENT_TYPE);
-        let grpc = grpc.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
-        if grpc || passage.expects_continue {
-            return None;
-        }
-    }
-    // A client that named the length is committed to sending it; the connection's own limits watch over it.
-    let patience = if known.is_some() { Duration::from_mins(5) } else { PATIENCE };
-    // A body that breaks off while it is looked at fails again when it is sent, and the exchange with it.
-    match passage.body.peek(WHOLE_BODY + 1, patience).await {
-        Ok((bytes, true)) => Some(bytes),
-        Ok((_, false)) | Err(_) => None,
-    }
-}
-
-/// Runs an edit over a body that is there already, so it never waits.
-fn run_whole(
-    mut body: centaur_transform::SwapBody<ClientBody>,
-) -> (Result<Bytes, String>, Option<http::HeaderMap>) {
-    let mut out = BytesMut::new();
-    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    loop {
-        match std::pin::Pin::new(&mut body).poll_frame(&mut cx) {
-            std::task::Poll::Ready(None) => return (Ok(out.freeze()), None),
-            std::task::Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) => out.extend_from_slice(&data),
-                Err(frame) => return (Ok(out.freeze()), frame.into_trailers().ok()),
-            },
-            std::task::Poll::Ready(Some(Err(error))) => return (Err(error.to_string()), None),
-            std::task::Poll::Pending => return (Err("a body in memory did not come".to_owned()), None),
-        }
-    }
 }

@@ -1,4 +1,5 @@
-//! The one body wrapper: decode, edit, encode, frame by frame. What the edit is comes as a parameter.
+//! The one body wrapper: decode, replace, encode, frame by frame. What is replaced by what comes as a
+//! [`StreamReplacer`], what else there is to it as an [`Edit`].
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,29 +11,35 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::codec::{CodecError, Codings, Recoder};
+use crate::engine::StreamReplacer;
 
-/// A change to the bytes of a body.
+/// What an edit of a body is besides its replacements.
 pub(crate) trait Edit {
-    /// Takes the next plain bytes and gives what is decided.
-    fn push(&mut self, piece: Bytes) -> Bytes;
-    /// Gives the rest at the end.
-    fn finish(&mut self) -> Bytes;
+    /// Notes that a pattern was found.
+    fn found(&mut self, pattern: usize);
     /// Changes the trailers.
     fn trailers(&mut self, trailers: &mut HeaderMap);
     /// Has the last word when everything was seen.
     fn verdict(&mut self) -> Result<(), Missing>;
-    /// Whether the bytes cannot change, so that a known length holds.
-    fn is_idle(&self) -> bool;
-    /// Whether the length cannot change.
-    fn keeps_length(&self) -> bool;
-    /// How many bytes were taken and not given yet.
-    fn held(&self) -> usize;
+    /// Whether the last word may be an objection. The length of the body is not named then: who gets it has to
+    /// notice that it is not whole.
+    fn may_object(&self) -> bool;
+    /// The number by which the caller knows a pattern.
+    fn entry(&self, pattern: usize) -> usize;
 }
 
 /// A required placeholder did not occur.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the placeholder of entry {entry} does not occur in the request")]
 pub struct Missing {
+    /// Number of the entry in its set.
+    pub entry: usize,
+}
+
+/// A placeholder stands where only a value of the same length can stand, and its value has another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the value of entry {entry} does not have the length of its placeholder")]
+pub struct Misfit {
     /// Number of the entry in its set.
     pub entry: usize,
 }
@@ -49,6 +56,9 @@ pub enum BodyError<E> {
     /// A required placeholder did not occur; known at the end only.
     #[error(transparent)]
     Missing(#[from] Missing),
+    /// A value cannot stand in the place of its placeholder.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
 }
 
 pin_project! {
@@ -57,11 +67,42 @@ pin_project! {
     pub struct EditBody<B, E> {
         #[pin]
         inner: B,
-        edit: E,
+        text: Text<E>,
         recoder: Option<Recoder>,
         // The recoder was fed and did not ask for more yet.
         decoding: bool,
         state: State,
+    }
+}
+
+/// The plain text of a body on its way through.
+struct Text<E> {
+    replacer: StreamReplacer,
+    edit: E,
+}
+
+impl<E: Edit> Text<E> {
+    /// Takes the next plain bytes and gives what is decided.
+    fn push(&mut self, piece: Bytes) -> Result<Bytes, Misfit> {
+        let out = self.replacer.push(piece, &mut |pattern| self.edit.found(pattern));
+        self.fitting(out)
+    }
+
+    /// Gives the rest at the end.
+    fn finish(&mut self) -> Result<Bytes, Misfit> {
+        let out = self.replacer.finish(&mut |pattern| self.edit.found(pattern));
+        self.fitting(out)
+    }
+
+    fn fitting(&self, out: Bytes) -> Result<Bytes, Misfit> {
+        match self.replacer.misfit() {
+            None => Ok(out),
+            Some(pattern) => Err(Misfit { entry: self.edit.entry(pattern) }),
+        }
+    }
+
+    fn keeps_length(&self) -> bool {
+        self.replacer.keeps_length() && !self.edit.may_object()
     }
 }
 
@@ -73,9 +114,9 @@ enum State {
 }
 
 impl<B, E> EditBody<B, E> {
-    pub(crate) fn around(inner: B, edit: E, codings: Codings) -> Self {
+    pub(crate) fn around(inner: B, replacer: StreamReplacer, edit: E, codings: Codings) -> Self {
         let recoder = (!codings.is_empty()).then(|| Recoder::new(codings));
-        Self { inner, edit, recoder, decoding: false, state: State::Reading }
+        Self { inner, text: Text { replacer, edit }, recoder, decoding: false, state: State::Reading }
     }
 
     /// Whether the body is decoded and encoded again.
@@ -112,7 +153,7 @@ impl<B: Body<Data = Bytes>, E: Edit> Body for EditBody<B, E> {
             if *this.decoding
                 && let Some(recoder) = this.recoder
             {
-                match recode(recoder, this.edit) {
+                match recode(recoder, this.text) {
                     Ok(Recoded { out, hungry }) => {
                         *this.decoding = !hungry;
                         if !out.is_empty() {
@@ -120,22 +161,22 @@ impl<B: Body<Data = Bytes>, E: Edit> Body for EditBody<B, E> {
                         }
                         continue;
                     }
-                    Err(error) => break Err(error.into()),
+                    Err(error) => break Err(error),
                 }
             }
             let frame = match ready!(this.inner.as_mut().poll_frame(cx)) {
                 Some(Ok(frame)) => frame,
                 Some(Err(error)) => break Err(BodyError::Inner(error)),
                 None => {
-                    break end(this.edit, this.recoder, this.state, None);
+                    break end(this.text, this.recoder, this.state, None);
                 }
             };
             let piece = match frame.into_data() {
                 Ok(piece) => piece,
                 Err(frame) => {
                     let Ok(mut trailers) = frame.into_trailers() else { continue };
-                    this.edit.trailers(&mut trailers);
-                    break end(this.edit, this.recoder, this.state, Some(trailers));
+                    this.text.edit.trailers(&mut trailers);
+                    break end(this.text, this.recoder, this.state, Some(trailers));
                 }
             };
             if let Some(recoder) = this.recoder {
@@ -143,9 +184,9 @@ impl<B: Body<Data = Bytes>, E: Edit> Body for EditBody<B, E> {
                 *this.decoding = true;
                 continue;
             }
-            let out = this.edit.push(piece);
-            if !out.is_empty() {
-                break Ok(out);
+            match this.text.push(piece) {
+                Ok(out) if out.is_empty() => {}
+                out => break out.map_err(BodyError::from),
             }
         };
         match result {
@@ -168,16 +209,19 @@ impl<B: Body<Data = Bytes>, E: Edit> Body for EditBody<B, E> {
         match &self.state {
             State::Done | State::Ending(None) => true,
             State::Ending(Some(_)) => false,
-            // An edit that only watches may still object at the end.
-            State::Reading => self.edit.is_idle() && self.recoder.is_none() && self.inner.is_end_stream(),
+            State::Reading => {
+                let text = &self.text;
+                let idle = text.replacer.held() == 0 && !text.edit.may_object();
+                idle && self.recoder.is_none() && self.inner.is_end_stream()
+            }
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.state {
             State::Done | State::Ending(_) => SizeHint::with_exact(0),
-            State::Reading if self.recoder.is_none() && self.edit.keeps_length() => {
-                let (inner, held) = (self.inner.size_hint(), self.edit.held() as u64);
+            State::Reading if self.recoder.is_none() && self.text.keeps_length() => {
+                let (inner, held) = (self.inner.size_hint(), self.text.replacer.held() as u64);
                 let mut hint = SizeHint::new();
                 hint.set_lower(inner.lower() + held);
                 if let Some(upper) = inner.upper() {
@@ -192,13 +236,13 @@ impl<B: Body<Data = Bytes>, E: Edit> Body for EditBody<B, E> {
 
 /// Ends the bytes of a body.
 fn end<Inner, E: Edit>(
-    edit: &mut E,
+    text: &mut Text<E>,
     recoder: &mut Option<Recoder>,
     state: &mut State,
     trailers: Option<HeaderMap>,
 ) -> Result<Bytes, BodyError<Inner>> {
-    let rest = edit.finish();
-    edit.verdict()?;
+    let rest = text.finish()?;
+    text.edit.verdict()?;
     let out = match recoder {
         None => rest,
         Some(recoder) => {
@@ -219,14 +263,14 @@ struct Recoded {
 
 /// Decodes, edits and encodes until there is output or more input is needed. At most [`STEPS`] at a time; after
 /// that what the encoders hold is flushed, so that a body which expands without end gives frames all the same.
-fn recode(recoder: &mut Recoder, edit: &mut impl Edit) -> Result<Recoded, CodecError> {
+fn recode<Inner, E: Edit>(recoder: &mut Recoder, text: &mut Text<E>) -> Result<Recoded, BodyError<Inner>> {
     let mut out = Vec::new();
     for _ in 0..STEPS {
         let Some(plain) = recoder.decode()? else {
             out.extend(recoder.flush()?);
             return Ok(Recoded { out: out.into(), hungry: true });
         };
-        out.extend(recoder.encode(&edit.push(plain))?);
+        out.extend(recoder.encode(&text.push(plain)?)?);
         if out.len() >= ENOUGH {
             return Ok(Recoded { out: out.into(), hungry: false });
         }

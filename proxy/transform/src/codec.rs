@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 
 use self::decode::Stage;
 use self::encode::Encoder;
+use crate::media::compresses_messages;
 
 /// A content coding we can decode and encode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,9 @@ pub enum CodecError {
     /// `Content-Encoding` names a coding we do not know.
     #[error("content coding not supported")]
     Unknown,
+    /// Messages are compressed one by one inside the body (`grpc-encoding`).
+    #[error("the messages in the body are compressed one by one")]
+    Messages,
     /// More than [`MAX_CODINGS`].
     #[error("too many content codings")]
     TooMany,
@@ -70,8 +74,12 @@ impl Coding {
 /// The codings that `Content-Encoding` lists.
 ///
 /// # Errors
-/// [`CodecError::Unknown`] for a name we cannot decode, [`CodecError::TooMany`] for a long list.
+/// [`CodecError::Unknown`] for a name we cannot decode, [`CodecError::TooMany`] for a long list,
+/// [`CodecError::Messages`] when another compression lies inside.
 pub fn codings(headers: &HeaderMap) -> Result<Codings, CodecError> {
+    if compresses_messages(headers) {
+        return Err(CodecError::Messages);
+    }
     let mut list = Codings::new();
     for value in headers.get_all(CONTENT_ENCODING) {
         let value = value.to_str().map_err(|_| CodecError::Unknown)?;
@@ -91,7 +99,7 @@ pub fn codings(headers: &HeaderMap) -> Result<Codings, CodecError> {
 /// Reduces `Accept-Encoding` to what we can decode, so that the response can be scrubbed; the client's order and
 /// weights stay. `*` is dropped, since it would allow anything. Says `identity` when nothing remains, and also
 /// when the client sent none, which would let the server choose.
-pub fn limit_accept_encoding(headers: &mut HeaderMap) {
+pub(crate) fn limit_accept_encoding(headers: &mut HeaderMap) {
     let kept = headers
         .get_all(ACCEPT_ENCODING)
         .iter()

@@ -6,6 +6,8 @@
 //! A piece without escapes, by far the most common, costs the first search only, and comes out as the same
 //! buffer that went in.
 
+mod before;
+mod edges;
 mod escaped;
 mod plain;
 mod tail;
@@ -19,6 +21,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
+use self::before::Before;
+use self::edges::Edges;
+pub use self::edges::MIN_CUT;
 use self::escaped::Index;
 use self::plain::Plain;
 use self::tail::Tail;
@@ -91,16 +96,17 @@ impl Patterns {
         self.list.is_empty()
     }
 
-    pub(crate) fn patterns(&self) -> impl Iterator<Item = &[u8]> {
-        self.list.iter().map(|p| p.as_slice())
-    }
-
     /// Whether any pattern occurs in `text`.
     pub fn is_match(&self, text: &[u8]) -> bool {
+        self.first(text).is_some()
+    }
+
+    /// The first pattern that occurs in `text`.
+    pub(crate) fn first(&self, text: &[u8]) -> Option<usize> {
         if self.escapes.any() {
-            return !self.scan(text, Before::default(), true).found.is_empty();
+            return self.scan(text, Before::default(), true).found.first().map(|f| f.pattern);
         }
-        self.finder.find(text, 0).is_some()
+        self.finder.find(text, 0).map(|(number, ..)| self.plain[number])
     }
 
     /// Replaces every occurrence in a whole text by `with[pattern]` and calls `hit` with the pattern. `None`
@@ -116,7 +122,7 @@ impl Patterns {
             return None;
         }
         scan.found.iter().for_each(|f| hit(f.pattern));
-        Some(spliced(text, &scan.found, with))
+        Some(spliced(text, &scan.found, with, Fit::Free))
     }
 
     /// Finds what is certain in `text`. Unless `last`, stops where more text could change the outcome.
@@ -184,21 +190,52 @@ struct Scan {
     settled: usize,
 }
 
-fn spliced<R: AsRef<[u8]>>(text: &[u8], found: &[Found], with: &[R]) -> Vec<u8> {
-    let grown: usize = found.iter().map(|f| with[f.pattern].as_ref().len()).sum();
+fn spliced<R: AsRef<[u8]>>(text: &[u8], found: &[Found], with: &[R], fit: Fit) -> Vec<u8> {
+    let grown = match fit {
+        Fit::Free => found.iter().map(|f| with[f.pattern].as_ref().len()).sum(),
+        Fit::Fill | Fit::Exact => 0,
+    };
     let mut out = Vec::with_capacity(text.len() + grown);
     let mut at = 0;
     for f in found {
         out.extend_from_slice(&text[at..f.start]);
-        out.extend_from_slice(with[f.pattern].as_ref());
+        let with = with[f.pattern].as_ref();
+        match fit {
+            Fit::Free | Fit::Exact => out.extend_from_slice(with),
+            Fit::Fill => {
+                let end = out.len() + (f.end - f.start);
+                out.extend_from_slice(cut(with, f.end - f.start));
+                out.resize(end, b'*');
+            }
+        }
         at = f.end;
     }
     out.extend_from_slice(&text[at..]);
     out
 }
 
+/// At most `most` bytes of `text`, without half a UTF-8 character at the end.
+fn cut(text: &[u8], most: usize) -> &[u8] {
+    if text.len() <= most {
+        return text;
+    }
+    let whole = (0..=most).rev().take(4).find(|&at| text[at] & 0xc0 != 0x80);
+    &text[..whole.unwrap_or(most)]
+}
+
 /// The replacements of a [`StreamReplacer`], one per pattern. Wiped on drop.
 pub type Replacements = Arc<[Zeroizing<Vec<u8>>]>;
+
+/// How a replacement fits into the place of an occurrence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// It does not have to: the text grows or shrinks.
+    Free,
+    /// It is cut, or filled up with `*`, to the length of the occurrence. The text keeps its length.
+    Fill,
+    /// It must have the length of the occurrence; one that has not is reported by [`StreamReplacer::misfit`].
+    Exact,
+}
 
 /// Replaces patterns in a text that arrives in pieces. The output does not depend on where the pieces are cut.
 ///
@@ -207,61 +244,72 @@ pub type Replacements = Arc<[Zeroizing<Vec<u8>>]>;
 pub struct StreamReplacer {
     patterns: Arc<Patterns>,
     with: Replacements,
+    fit: Fit,
     held: Bytes,
     before: Before,
-    hits: Vec<u64>,
+    misfit: Option<usize>,
+    edges: Option<Box<Edges>>,
 }
 
 impl StreamReplacer {
     /// A replacer at the start of a text. `with[i]` is written for pattern `i`; missing ones count as empty.
-    pub fn new(patterns: Arc<Patterns>, with: Replacements) -> Self {
+    pub fn new(patterns: Arc<Patterns>, with: Replacements, fit: Fit) -> Self {
         let with = if with.len() >= patterns.len() {
             with
         } else {
             (0..patterns.len()).map(|i| with.get(i).cloned().unwrap_or_default()).collect()
         };
-        let hits = vec![0; patterns.len()];
-        Self { patterns, with, held: Bytes::new(), before: Before::default(), hits }
+        Self { patterns, with, fit, held: Bytes::new(), before: Before::default(), misfit: None, edges: None }
     }
 
-    /// Takes the next piece and gives what is decided by now, maybe nothing. Without occurrences it is the
-    /// same memory.
-    pub fn push(&mut self, piece: Bytes) -> Bytes {
+    /// A replacer for a text that was cut out of a longer one, at places that somebody else chose: an occurrence
+    /// that is cut by an edge is made unreadable there, from [`MIN_CUT`] bytes of it on. [`Fit::Fill`] holds. The
+    /// patterns must be compiled for some escapes.
+    pub fn part(patterns: Arc<Patterns>, with: Replacements) -> Self {
+        Self { edges: Some(Box::default()), ..Self::new(patterns, with, Fit::Fill) }
+    }
+
+    /// Takes the next piece and gives what is decided by now, maybe nothing; calls `hit` with the pattern of each
+    /// occurrence. Without occurrences it is the same memory.
+    pub fn push(&mut self, piece: Bytes, hit: &mut impl FnMut(usize)) -> Bytes {
         if piece.is_empty() {
             return piece;
         }
-        self.advance(piece, false)
+        if self.edges.is_some() {
+            return self.push_part(piece, hit);
+        }
+        self.advance(piece, false, hit)
     }
 
     /// Ends the text and gives the rest.
-    pub fn finish(&mut self) -> Bytes {
-        if self.held.is_empty() {
+    pub fn finish(&mut self, hit: &mut impl FnMut(usize)) -> Bytes {
+        if self.held() == 0 {
             return Bytes::new();
         }
-        self.advance(Bytes::new(), true)
+        if self.edges.is_some() {
+            return self.finish_part(hit);
+        }
+        self.advance(Bytes::new(), true, hit)
     }
 
-    /// How often each pattern was replaced so far.
-    pub fn hits(&self) -> &[u64] {
-        &self.hits
+    /// The pattern of an occurrence whose replacement does not have its length, under [`Fit::Exact`]. The output
+    /// is of no use then.
+    pub fn misfit(&self) -> Option<usize> {
+        self.misfit
+    }
+
+    /// Whether the output is as long as the input.
+    pub fn keeps_length(&self) -> bool {
+        self.fit != Fit::Free
     }
 
     /// How many bytes are held back.
     pub fn held(&self) -> usize {
-        self.held.len()
+        self.held.len() + self.edges.as_ref().map_or(0, |edges| edges.held())
     }
 
-    fn advance(&mut self, piece: Bytes, last: bool) -> Bytes {
-        let text = if self.held.is_empty() {
-            piece
-        } else if piece.is_empty() {
-            std::mem::take(&mut self.held)
-        } else {
-            let mut joined = Vec::with_capacity(self.held.len() + piece.len());
-            joined.extend_from_slice(&self.held);
-            joined.extend_from_slice(&piece);
-            Bytes::from(joined)
-        };
+    fn advance(&mut self, piece: Bytes, last: bool, hit: &mut impl FnMut(usize)) -> Bytes {
+        let text = joined(std::mem::take(&mut self.held), piece);
         let Scan { found, settled } = self.patterns.scan(&text, self.before, last);
         // Copied, so that a few bytes do not keep a large buffer alive.
         self.held = Bytes::copy_from_slice(&text[settled..]);
@@ -269,87 +317,34 @@ impl StreamReplacer {
             text.slice(..settled)
         } else {
             for f in &found {
-                self.hits[f.pattern] += 1;
+                hit(f.pattern);
             }
-            Bytes::from(spliced(&text[..settled], &found, &self.with))
+            if self.fit == Fit::Exact && self.misfit.is_none() {
+                let misfit = found.iter().find(|f| self.with[f.pattern].len() != f.end - f.start);
+                self.misfit = misfit.map(|f| f.pattern);
+            }
+            Bytes::from(spliced(&text[..settled], &found, &self.with, self.fit))
         };
         self.before.append(&text[..settled]);
         out
     }
 }
 
+fn joined(first: Bytes, second: Bytes) -> Bytes {
+    if first.is_empty() {
+        return second;
+    }
+    if second.is_empty() {
+        return first;
+    }
+    let mut joined = Vec::with_capacity(first.len() + second.len());
+    joined.extend_from_slice(&first);
+    joined.extend_from_slice(&second);
+    Bytes::from(joined)
+}
+
 impl fmt::Debug for StreamReplacer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamReplacer").field("held", &self.held.len()).finish_non_exhaustive()
-    }
-}
-
-/// The last bytes that went before a text: enough to tell whether the text begins inside an escape.
-#[derive(Clone, Copy, Default)]
-struct Before {
-    bytes: [u8; 8],
-    len: usize,
-    /// Whether the bytes before `bytes` end in an odd run of backslashes.
-    odd: bool,
-}
-
-impl Before {
-    fn append(&mut self, text: &[u8]) {
-        for &byte in &text[text.len().saturating_sub(64)..] {
-            if self.len == self.bytes.len() {
-                self.odd = self.bytes[0] == b'\\' && !self.odd;
-                self.bytes.copy_within(1.., 0);
-                self.len -= 1;
-            }
-            self.bytes[self.len] = byte;
-            self.len += 1;
-        }
-    }
-
-    /// The byte `back` places before `at`; 1 is the one directly before.
-    fn byte(&self, text: &[u8], at: usize, back: usize) -> Option<u8> {
-        match at.checked_sub(back) {
-            Some(i) => text.get(i).copied(),
-            None => self.len.checked_sub(back - at).map(|i| self.bytes[i]),
-        }
-    }
-
-    /// Whether an odd run of backslashes ends `skip` places before `at`.
-    fn odd_run(&self, text: &[u8], at: usize, skip: usize) -> bool {
-        let mut run = 0;
-        loop {
-            match self.byte(text, at, skip + run + 1) {
-                Some(b'\\') => run += 1,
-                Some(_) => return run % 2 == 1,
-                None => return (run % 2 == 1) != (self.odd && self.len == self.bytes.len()),
-            }
-        }
-    }
-
-    fn splits_escape(&self, text: &[u8], at: usize, escapes: Escapes) -> bool {
-        let is_hex = |i: usize| text.get(i).is_some_and(u8::is_ascii_hexdigit);
-        if escapes.percent {
-            let second = self.byte(text, at, 1) == Some(b'%') && is_hex(at) && is_hex(at + 1);
-            let third = self.byte(text, at, 2) == Some(b'%')
-                && self.byte(text, at, 1).is_some_and(|b| b.is_ascii_hexdigit())
-                && is_hex(at);
-            if second || third {
-                return true;
-            }
-        }
-        if !escapes.json {
-            return false;
-        }
-        if self.odd_run(text, at, 0) {
-            return true;
-        }
-        for back in 1..=4 {
-            match self.byte(text, at, back) {
-                Some(b'u') if is_hex(at) => return self.odd_run(text, at, back),
-                Some(b) if b.is_ascii_hexdigit() => {}
-                _ => return false,
-            }
-        }
-        false
+        f.debug_struct("StreamReplacer").field("held", &self.held()).finish_non_exhaustive()
     }
 }

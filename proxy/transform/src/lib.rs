@@ -6,7 +6,8 @@
 //! Read first: [`swap`], then [`engine`], the search under both directions.
 //!
 //! To add an edit of bodies:
-//! 1. implement `body::Edit` for it (bytes in, bytes out, a last word at the end);
+//! 1. build an `engine::StreamReplacer` with what is replaced by what, and implement `body::Edit` for the rest
+//!    (counting, trailers, a last word at the end);
 //! 2. build it around a body with `EditBody::around`, which decodes and encodes;
 //! 3. test with frames cut at random that the output does not depend on the cuts.
 
@@ -18,13 +19,14 @@ pub mod format;
 pub mod fuzzing;
 pub mod headers;
 mod inject;
+mod media;
 pub mod scrub;
 pub mod swap;
 #[cfg(test)]
 mod testing;
 
-pub use body::{BodyError, EditBody, Missing};
-pub use codec::{CodecError, Coding, Codings, MAX_CODINGS, codings, limit_accept_encoding};
+pub use body::{BodyError, EditBody, Misfit, Missing};
+pub use codec::{CodecError, Coding, Codings, MAX_CODINGS, codings};
 pub use escape::Escapes;
 pub use inject::{Inject, InjectBuildError, InjectError, Injected};
 pub use scrub::{ScrubBody, ScrubSet};

@@ -5,11 +5,16 @@
 //! in base64, standard or URL-safe, alone or anywhere inside a longer text (`base64("user:" + value)`). In base64
 //! the find is replaced by as many characters, so that what follows keeps its alignment.
 //!
+//! A field whose *name* holds a value is removed, whatever the letter case.
+//!
 //! Values shorter than [`MIN_LEN`] bytes are not scrubbed: they would be found everywhere by chance. Below
-//! [`MIN_BASE64_LEN`] bytes the base64 forms are not searched, for the same reason.
+//! [`MIN_BASE64_LEN`] bytes the base64 forms are not searched, below [`MIN_NAME_LEN`] no names of fields, for the same
+//! reason.
 
 mod base64;
 mod body;
+mod names;
+mod request;
 mod websocket;
 
 #[cfg(test)]
@@ -18,12 +23,16 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderValue};
+use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
 pub use self::body::{BodyScrub, Scrub, ScrubBody, ScrubError, ScrubHits, Scrubbed};
+pub use self::names::MIN_NAME_LEN;
+use self::names::Names;
+pub use self::request::prepare_request;
 pub use self::websocket::{WebSocketError, WebSocketScrubber};
-use crate::engine::{Patterns, PatternsError, Replacements, StreamReplacer};
+use crate::engine::{Patterns, PatternsError, Replacements};
 use crate::escape::Escapes;
 
 /// Shorter values are not scrubbed, in bytes.
@@ -38,7 +47,13 @@ pub struct ScrubSet {
     with: Replacements,
     /// The number of the value to which each pattern belongs, as given to the builder.
     values: Arc<[usize]>,
+    names: Option<Arc<Names>>,
+    /// How many values there are.
+    count: usize,
 }
+
+/// Numbers of values that were found.
+pub type Found = SmallVec<[usize; 4]>;
 
 /// Collects what [`ScrubSet`] looks for.
 #[derive(Default)]
@@ -95,7 +110,8 @@ impl ScrubBuilder {
         let patterns = Arc::new(Patterns::new(&list, Escapes::ANY)?);
         let with = self.forms.iter().map(|form| Zeroizing::new(form.with.clone())).collect();
         let values = self.forms.iter().map(|form| form.value).collect();
-        Ok(Some(ScrubSet { patterns, with, values }))
+        let names = Names::new(self.forms.iter().map(|form| (form.pattern.as_slice(), form.value)))?;
+        Ok(Some(ScrubSet { patterns, with, values, names: names.map(Arc::new), count: self.values }))
     }
 
     fn number(&mut self) -> usize {
@@ -117,15 +133,20 @@ impl ScrubSet {
         ScrubBuilder::default()
     }
 
-    /// Scrubs every field, header or trailer. Gives what was found where: the name and the number of the value,
-    /// each pair once.
-    pub fn headers(&self, headers: &mut HeaderMap) -> Vec<(HeaderName, usize)> {
-        let mut found = Vec::new();
-        for (name, value) in headers.iter_mut() {
+    /// Scrubs every field, header or trailer. Gives the numbers of the values found, once for each field.
+    pub fn headers(&self, headers: &mut HeaderMap) -> Found {
+        let mut found = Found::new();
+        if let Some(names) = &self.names {
+            found.extend(headers.keys().filter_map(|name| names.find(name)));
+            if !found.is_empty() {
+                crate::headers::retain(headers, |name| names.find(name).is_none());
+            }
+        }
+        for value in headers.values_mut() {
+            let before = found.len();
             let Some(new) = self.replace(value.as_bytes(), |number| {
-                let hit = (name.clone(), number);
-                if !found.contains(&hit) {
-                    found.push(hit);
+                if !found[before..].contains(&number) {
+                    found.push(number);
                 }
             }) else {
                 continue;
@@ -143,10 +164,6 @@ impl ScrubSet {
 
     fn replace(&self, text: &[u8], mut hit: impl FnMut(usize)) -> Option<Vec<u8>> {
         self.patterns.replace(text, &self.with, |pattern| hit(self.values[pattern]))
-    }
-
-    fn replacer(&self) -> StreamReplacer {
-        StreamReplacer::new(Arc::clone(&self.patterns), Arc::clone(&self.with))
     }
 }
 

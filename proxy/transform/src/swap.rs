@@ -140,9 +140,8 @@ impl SwapSet {
         let mut names: Vec<&String> = specs.iter().flat_map(|s| &s.match_query_params).collect();
         names.sort_unstable();
         names.dedup();
-        let looks_at = |i: &usize, name: &String| {
-            specs[*i].match_query || specs[*i].match_query_params.contains(name)
-        };
+        let looks_at =
+            |i: &usize, name: &String| specs[*i].match_query || specs[*i].match_query_params.contains(name);
         let param = |name: &String| {
             (name.clone(), Place::new((0..specs.len()).filter(|i| looks_at(i, name)).collect()))
         };

@@ -58,6 +58,11 @@ impl Index {
         places[from..].iter().take_while(move |p| p.key == key).map(|p| (p.pattern as usize, p.at as usize))
     }
 
+    /// The patterns that hold `byte`, and where.
+    pub(super) fn holding(&self, byte: u8) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.places_of(byte).iter().map(|p| (p.pattern as usize, p.at as usize))
+    }
+
     #[inline]
     fn places_of(&self, byte: u8) -> &[Place] {
         let byte = usize::from(byte);
@@ -74,8 +79,8 @@ impl Index {
 pub(super) struct Followed {
     /// Where its shortest form ends.
     pub(super) end: Option<usize>,
-    /// Whether the text ended first.
-    pub(super) open: bool,
+    /// How many bytes of it had been read when the text ended first, in the reading that came furthest.
+    pub(super) open: Option<usize>,
 }
 
 impl Patterns {
@@ -112,7 +117,7 @@ impl Patterns {
     /// begins escapes itself can be read both ways, so all readings are kept; there is rarely more than one.
     pub(super) fn follow(&self, pattern: &[u8], offset: usize, text: &[u8], at: usize) -> Followed {
         let mut readings: SmallVec<[(usize, usize); 4]> = smallvec![(offset, at)];
-        let mut out = Followed { end: None, open: false };
+        let mut out = Followed { end: None, open: None };
         while let Some(next) = (0..readings.len()).min_by_key(|&i| readings[i]) {
             let (offset, at) = readings.swap_remove(next);
             let rest = &pattern[offset..];
@@ -121,7 +126,7 @@ impl Patterns {
                 continue;
             }
             let Some(&byte) = text.get(at) else {
-                out.open = true;
+                out.open = out.open.max(Some(offset));
                 continue;
             };
             let bare = byte == rest[0] && (byte != b'\\' || self.escapes.bare_backslash());
@@ -135,7 +140,7 @@ impl Patterns {
             }
             match self.escapes.read(&text[at..]) {
                 Escape::None => {}
-                Escape::Cut => out.open = true,
+                Escape::Cut => out.open = out.open.max(Some(offset)),
                 Escape::Whole { bytes, n, len } => {
                     if rest.starts_with(&bytes[..n]) {
                         step((offset + n, at + len));

@@ -105,7 +105,9 @@ impl Patterns {
             Escape::None => None,
         };
         let first = |byte: u8| {
-            self.index.beginning_with(byte).find(|&pattern| self.follow(&self.list[pattern], 0, end, 0).open)
+            self.index
+                .beginning_with(byte)
+                .find(|&pattern| self.follow(&self.list[pattern], 0, end, 0).open.is_some())
         };
         let plain = end.first().and_then(|&byte| first(byte));
         let escaped = escaped.and_then(first);

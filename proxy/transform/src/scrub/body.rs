@@ -1,16 +1,20 @@
 //! Response bodies.
+//!
+//! In text a value is replaced by its placeholder whatever their lengths. In anything else (gRPC and other messages
+//! that hold lengths, archives, programs) and in ranges the replacement has the length of what it replaces, so that the
+//! lengths and offsets in the body stay true, and its `Content-Length` with them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http::{Method, StatusCode};
 
-use super::ScrubSet;
+use super::{Found, ScrubSet};
 use crate::body::{Edit, EditBody, Missing};
 use crate::codec::{CodecError, Codings, codings};
-use crate::engine::StreamReplacer;
+use crate::engine::{Fit, StreamReplacer};
+use crate::media::Media;
 
 /// A response body with the values taken out. See [`ScrubSet::response`].
 pub type ScrubBody<B> = EditBody<B, Scrub>;
@@ -19,15 +23,13 @@ pub type ScrubBody<B> = EditBody<B, Scrub>;
 #[derive(Debug)]
 pub struct Scrub {
     set: ScrubSet,
-    replacer: StreamReplacer,
     hits: Arc<ScrubHits>,
-    /// Finds reported so far, per pattern.
-    reported: Vec<u64>,
 }
 
 /// What will be done to a response body.
 #[derive(Debug)]
 pub struct BodyScrub {
+    replacer: StreamReplacer,
     scrub: Scrub,
     codings: Codings,
 }
@@ -47,9 +49,9 @@ impl ScrubHits {
         self.0.iter().enumerate().filter(|(_, n)| n.load(Ordering::Acquire) > 0).map(|(value, _)| value)
     }
 
-    fn add(&self, value: usize, n: u64) {
+    fn add(&self, value: usize) {
         if let Some(count) = self.0.get(value) {
-            count.fetch_add(n, Ordering::Release);
+            count.fetch_add(1, Ordering::Release);
         }
     }
 }
@@ -57,8 +59,8 @@ impl ScrubHits {
 /// A response prepared by [`ScrubSet::response`].
 #[derive(Debug)]
 pub struct Scrubbed {
-    /// The header fields that changed, with the number of the value found in each.
-    pub headers: Vec<(HeaderName, usize)>,
+    /// The numbers of the values found in header fields, one for each field and value.
+    pub headers: Found,
     /// What to wrap the body in; `None` when the response has none (HEAD, 1xx, 204, 304).
     pub body: Option<BodyScrub>,
 }
@@ -72,11 +74,14 @@ pub enum ScrubError {
     /// A range of an encoded body cannot be decoded (RFC 9110 section 14).
     #[error("the response cannot be searched: a range of an encoded body")]
     EncodedRange,
+    /// Several ranges in one body, of which none was asked for (RFC 9110 section 15.3.7.2).
+    #[error("the response cannot be searched: several ranges in one body")]
+    ManyRanges,
 }
 
 impl ScrubSet {
-    /// Prepares a response: scrubs its header fields, and removes `Content-Length` when there is a body, whose
-    /// length is not known any more.
+    /// Prepares a response: scrubs its header fields, and removes `Content-Length` when there is a body whose length
+    /// is not known any more.
     ///
     /// # Errors
     /// The body cannot be searched; the response must be refused.
@@ -95,20 +100,30 @@ impl ScrubSet {
             return Ok(Scrubbed { headers: found, body: None });
         }
         let codings = codings(headers)?;
-        if status == StatusCode::PARTIAL_CONTENT && !codings.is_empty() {
-            return Err(ScrubError::EncodedRange);
+        let (patterns, with) = (Arc::clone(&self.patterns), Arc::clone(&self.with));
+        let replacer = if status == StatusCode::PARTIAL_CONTENT {
+            if !codings.is_empty() {
+                return Err(ScrubError::EncodedRange);
+            }
+            let kind = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().get(..BYTE_RANGES.len()));
+            if kind.is_some_and(|kind| kind.eq_ignore_ascii_case(BYTE_RANGES)) {
+                return Err(ScrubError::ManyRanges);
+            }
+            StreamReplacer::part(patterns, with)
+        } else {
+            let fit = if Media::of(headers) == Media::Text { Fit::Free } else { Fit::Fill };
+            StreamReplacer::new(patterns, with, fit)
+        };
+        if !replacer.keeps_length() || !codings.is_empty() {
+            crate::headers::retain(headers, |name| name != CONTENT_LENGTH);
         }
-        crate::headers::retain(headers, |name| name != CONTENT_LENGTH);
-        Ok(Scrubbed { headers: found, body: Some(BodyScrub { scrub: self.edit(), codings }) })
-    }
-
-    fn edit(&self) -> Scrub {
-        let values = self.values.iter().max().map_or(0, |most| most + 1);
-        let hits = Arc::new(ScrubHits((0..values).map(|_| AtomicU64::new(0)).collect()));
-        let reported = vec![0; self.patterns.len()];
-        Scrub { set: self.clone(), replacer: self.replacer(), hits, reported }
+        let hits = Arc::new(ScrubHits((0..self.count).map(|_| AtomicU64::new(0)).collect()));
+        let scrub = Scrub { set: self.clone(), hits };
+        Ok(Scrubbed { headers: found, body: Some(BodyScrub { replacer, scrub, codings }) })
     }
 }
+
+const BYTE_RANGES: &[u8] = b"multipart/byteranges";
 
 impl BodyScrub {
     /// The count of finds.
@@ -118,50 +133,28 @@ impl BodyScrub {
 
     /// The body with the edit in it.
     pub fn wrap<B>(self, inner: B) -> ScrubBody<B> {
-        EditBody::around(inner, self.scrub, self.codings)
-    }
-}
-
-impl Scrub {
-    fn record(&mut self) {
-        let patterns = self.replacer.hits().iter().zip(&mut self.reported).zip(self.set.values.iter());
-        for ((&now, reported), &value) in patterns.filter(|((now, reported), _)| **now > **reported) {
-            self.hits.add(value, now - *reported);
-            *reported = now;
-        }
+        EditBody::around(inner, self.replacer, self.scrub, self.codings)
     }
 }
 
 impl Edit for Scrub {
-    fn push(&mut self, piece: Bytes) -> Bytes {
-        let out = self.replacer.push(piece);
-        self.record();
-        out
-    }
-
-    fn finish(&mut self) -> Bytes {
-        let out = self.replacer.finish();
-        self.record();
-        out
+    fn found(&mut self, pattern: usize) {
+        self.hits.add(self.entry(pattern));
     }
 
     fn trailers(&mut self, trailers: &mut HeaderMap) {
-        self.set.headers(trailers).into_iter().for_each(|(_, value)| self.hits.add(value, 1));
+        self.set.headers(trailers).into_iter().for_each(|value| self.hits.add(value));
     }
 
     fn verdict(&mut self) -> Result<(), Missing> {
         Ok(())
     }
 
-    fn is_idle(&self) -> bool {
-        self.replacer.held() == 0
-    }
-
-    fn keeps_length(&self) -> bool {
+    fn may_object(&self) -> bool {
         false
     }
 
-    fn held(&self) -> usize {
-        self.replacer.held()
+    fn entry(&self, pattern: usize) -> usize {
+        self.set.values[pattern]
     }
 }

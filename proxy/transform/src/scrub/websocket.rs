@@ -9,17 +9,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use zeroize::Zeroizing;
 
 use super::ScrubSet;
-use crate::engine::{Patterns, PatternsError, StreamReplacer};
-use crate::escape::Escapes;
+use crate::engine::{Fit, StreamReplacer};
 
 /// Scrubs the bytes that a server sends after the 101 answer. The upgrade must not have negotiated an extension
 /// (compression hides the text): remove `Sec-WebSocket-Extensions` from the request.
 pub struct WebSocketScrubber {
+    set: ScrubSet,
+    /// At its place in the message.
     replacer: StreamReplacer,
-    blank: StreamReplacerFactory,
     frame: FrameState,
     /// The frame header as far as it was read.
     header: Vec<u8>,
@@ -42,18 +41,6 @@ pub enum WebSocketError {
     Length,
 }
 
-#[derive(Clone)]
-struct StreamReplacerFactory {
-    patterns: Arc<Patterns>,
-    with: crate::engine::Replacements,
-}
-
-impl StreamReplacerFactory {
-    fn replacer(&self) -> StreamReplacer {
-        StreamReplacer::new(Arc::clone(&self.patterns), Arc::clone(&self.with))
-    }
-}
-
 /// Something that waits: bytes that pass as they are, or so many payload bytes of the message.
 enum Part {
     Wire(Vec<u8>),
@@ -67,30 +54,19 @@ enum FrameState {
 
 impl ScrubSet {
     /// A scrubber at the start of the server's frames.
-    ///
-    /// # Errors
-    /// More text than can be indexed.
-    pub fn websocket(&self) -> Result<WebSocketScrubber, PatternsError> {
-        let list: Vec<&[u8]> = self.patterns.patterns().collect();
-        let patterns = Arc::new(Patterns::new(&list, Escapes::RAW)?);
-        let with = list
-            .iter()
-            .zip(self.with.iter())
-            .map(|(pattern, with)| {
-                let mut same = Zeroizing::new(with.to_vec());
-                same.resize(pattern.len(), b'*');
-                same
-            })
-            .collect();
-        let blank = StreamReplacerFactory { patterns, with };
-        Ok(WebSocketScrubber {
-            replacer: blank.replacer(),
-            blank,
+    pub fn websocket(&self) -> WebSocketScrubber {
+        WebSocketScrubber {
+            replacer: self.message(),
+            set: self.clone(),
             frame: FrameState::Header,
             header: Vec::with_capacity(MAX_HEADER),
             waiting: Vec::new(),
             hits: 0,
-        })
+        }
+    }
+
+    fn message(&self) -> StreamReplacer {
+        StreamReplacer::new(Arc::clone(&self.patterns), Arc::clone(&self.with), Fit::Fill)
     }
 }
 
@@ -121,7 +97,8 @@ impl WebSocketScrubber {
                     *left -= n as u64;
                     bytes = rest;
                     if *scanned {
-                        let settled = self.replacer.push(Bytes::copy_from_slice(piece));
+                        let settled =
+                            self.replacer.push(Bytes::copy_from_slice(piece), &mut |_| self.hits += 1);
                         self.payload(n);
                         self.settle(&settled, &mut out);
                     } else {
@@ -136,7 +113,7 @@ impl WebSocketScrubber {
 
     /// Values found so far.
     pub fn hits(&self) -> u64 {
-        self.hits + self.replacer.hits().iter().sum::<u64>()
+        self.hits
     }
 
     /// Gives what still waits, when the server has closed.
@@ -193,10 +170,9 @@ impl WebSocketScrubber {
     }
 
     fn end_message(&mut self, out: &mut Vec<u8>) {
-        let rest = self.replacer.finish();
+        let rest = self.replacer.finish(&mut |_| self.hits += 1);
         self.settle(&rest, out);
-        self.hits += self.replacer.hits().iter().sum::<u64>();
-        self.replacer = self.blank.replacer();
+        self.replacer = self.set.message();
     }
 }
 

@@ -1,16 +1,19 @@
 //! Request bodies: streaming, in the escapes of their content type, through their content codings.
+//!
+//! In messages that hold the lengths of their parts (gRPC, protocol buffers) only a value as long as its placeholder
+//! can be swapped. The body fails where another would have to be, before the message is sent on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap};
 
 use super::{SwapSet, Values};
 use crate::body::{Edit, EditBody, Missing};
 use crate::codec::{CodecError, Codings, codings};
-use crate::engine::StreamReplacer;
+use crate::engine::{Fit, StreamReplacer};
 use crate::escape::Escapes;
+use crate::media::Media;
 
 /// A request body in which placeholders are replaced. See [`SwapSet::body`].
 pub type SwapBody<B> = EditBody<B, Swap>;
@@ -18,17 +21,16 @@ pub type SwapBody<B> = EditBody<B, Swap>;
 /// The edit of a [`SwapBody`].
 #[derive(Debug)]
 pub struct Swap {
-    replacer: StreamReplacer,
     /// The entry of each pattern.
     entries: Arc<[usize]>,
     hits: Arc<BodyHits>,
     required: Vec<usize>,
-    keeps_length: bool,
 }
 
 /// What will be done to a request body.
 #[derive(Debug)]
 pub struct BodySwap {
+    replacer: StreamReplacer,
     swap: Swap,
     codings: Codings,
 }
@@ -67,23 +69,18 @@ impl SwapSet {
     /// The body cannot be looked into. The caller refuses the request when an entry for the body has `require`
     /// (nobody can say whether its placeholder is there), else sends the body as it is.
     pub fn body(&self, values: &Values<'_>, headers: &HeaderMap) -> Result<Option<BodySwap>, CodecError> {
-        let Some(compiled) = self.compiled(&self.body, body_escapes(headers), values) else {
+        let escapes = body_escapes(headers);
+        let Some(compiled) = self.compiled(&self.body, escapes, values) else {
             return Ok(None);
         };
         let codings = codings(headers)?;
         let same = |i: usize| compiled.with[i].len() == self.entries[compiled.entries[i]].placeholder.len();
-        let keeps_length = codings.is_empty()
-            && body_escapes(headers) == Escapes::RAW
-            && (0..compiled.entries.len()).all(same);
+        let all_same = || escapes == Escapes::RAW && (0..compiled.entries.len()).all(same);
+        let fit = if Media::of(headers) == Media::Messages || all_same() { Fit::Exact } else { Fit::Free };
         let hits = Arc::new(BodyHits((0..self.len()).map(|_| AtomicBool::new(false)).collect()));
-        let swap = Swap {
-            replacer: StreamReplacer::new(compiled.patterns, compiled.with),
-            entries: compiled.entries,
-            hits,
-            required: Vec::new(),
-            keeps_length,
-        };
-        Ok(Some(BodySwap { swap, codings }))
+        let replacer = StreamReplacer::new(compiled.patterns, compiled.with, fit);
+        let swap = Swap { entries: compiled.entries, hits, required: Vec::new() };
+        Ok(Some(BodySwap { replacer, swap, codings }))
     }
 }
 
@@ -112,10 +109,10 @@ impl BodySwap {
         }
     }
 
-    /// Whether the length of the body cannot change: nothing is encoded, and every value is as long as its
-    /// placeholder.
+    /// Whether the length of the body cannot change: nothing is encoded, every value is as long as its placeholder
+    /// or the body fails, and it does not fail at its end.
     pub fn keeps_length(&self) -> bool {
-        self.swap.keeps_length()
+        self.codings.is_empty() && self.replacer.keeps_length() && !self.swap.may_object()
     }
 
     /// The record of finds.
@@ -125,29 +122,13 @@ impl BodySwap {
 
     /// The body with the edit in it.
     pub fn wrap<B>(self, inner: B) -> SwapBody<B> {
-        EditBody::around(inner, self.swap, self.codings)
-    }
-}
-
-impl Swap {
-    fn record(&self) {
-        for (&entry, _) in self.entries.iter().zip(self.replacer.hits()).filter(|(_, hits)| **hits > 0) {
-            self.hits.0[entry].store(true, Ordering::Release);
-        }
+        EditBody::around(inner, self.replacer, self.swap, self.codings)
     }
 }
 
 impl Edit for Swap {
-    fn push(&mut self, piece: Bytes) -> Bytes {
-        let out = self.replacer.push(piece);
-        self.record();
-        out
-    }
-
-    fn finish(&mut self) -> Bytes {
-        let out = self.replacer.finish();
-        self.record();
-        out
+    fn found(&mut self, pattern: usize) {
+        self.hits.0[self.entries[pattern]].store(true, Ordering::Release);
     }
 
     fn trailers(&mut self, _: &mut HeaderMap) {}
@@ -159,15 +140,11 @@ impl Edit for Swap {
         }
     }
 
-    fn is_idle(&self) -> bool {
-        self.required.is_empty() && self.replacer.held() == 0
+    fn may_object(&self) -> bool {
+        !self.required.is_empty()
     }
 
-    fn keeps_length(&self) -> bool {
-        self.keeps_length && self.required.is_empty()
-    }
-
-    fn held(&self) -> usize {
-        self.replacer.held()
+    fn entry(&self, pattern: usize) -> usize {
+        self.entries[pattern]
     }
 }

@@ -5,7 +5,7 @@ use http_body::Body as _;
 use proptest::prelude::*;
 
 use super::*;
-use crate::body::{BodyError, Missing};
+use crate::body::{BodyError, Misfit, Missing};
 use crate::codec::{CodecError, Coding};
 use crate::testing::{CODINGS, Frames, collect, decode, encode, header_map, name};
 
@@ -421,6 +421,44 @@ fn a_length_is_kept_only_when_it_cannot_change() {
     assert!(!keeps("longer", &[]));
     assert!(!keeps("fake5", &[("content-type", "application/json")]));
     assert!(!keeps("fake5", &[("content-encoding", "gzip")]));
+}
+
+#[test]
+fn in_a_message_that_holds_lengths_only_a_value_of_the_same_length_is_swapped() {
+    let run = |content_type: &str, value, text: &str, size| {
+        let headers = header_map(&[("content-type", content_type)]);
+        let body =
+            in_body(&["other", "tok-1"]).body(&[Some("same5"), Some(value)], &headers).unwrap().unwrap();
+        let all = collect(body.wrap(Frames::cut(text.as_bytes(), &[size])));
+        let misfit = all.error.map(|error| match error {
+            BodyError::Misfit(Misfit { entry }) => entry,
+            other => panic!("{other:?}"),
+        });
+        (String::from_utf8(all.frames.concat()).unwrap(), misfit)
+    };
+    for size in [1, 4, 100] {
+        for content_type in ["application/grpc", "application/grpc-web+proto", "application/x-protobuf"] {
+            let swapped = |value, text| run(content_type, value, text, size);
+            assert_eq!(swapped("fake5", "a tok-1 other"), ("a fake5 same5".to_owned(), None));
+            assert_eq!(swapped("longer", "without, other"), ("without, same5".to_owned(), None));
+            let (sent, misfit) = swapped("longer", "a tok-1 b");
+            assert_eq!(misfit, Some(1));
+            assert!("a ".starts_with(&sent), "nothing of the placeholder or behind it: {sent}");
+        }
+        let json = run("application/grpc+json", "fa\"ke", "{\"a\":\"tok-1\"}", size);
+        assert_eq!(json.1, Some(1), "written in JSON it has another length");
+        assert_eq!(run("text/plain", "longer", "a tok-1 b", size), ("a longer b".to_owned(), None));
+    }
+}
+
+#[test]
+fn a_body_of_compressed_messages_cannot_be_verified_and_its_twin_can() {
+    let body = |coding| {
+        let headers = [("content-type", "application/grpc"), ("grpc-encoding", coding)];
+        in_body(&["tok-1"]).body(&[Some("v")], &header_map(&headers))
+    };
+    assert!(matches!(body("gzip"), Err(CodecError::Messages)));
+    assert!(body("identity").is_ok());
 }
 
 #[test]
