@@ -101,6 +101,16 @@ impl SourcePool {
         self.shared(spec, origin)
     }
 
+    /// [`Self::source`] with a value that was fetched elsewhere, as if it had been fetched here just now: its life
+    /// begins, and nothing is fetched until it ends. With a `json_key`, the value is the text at that key. A source
+    /// whose value was delivered inline keeps it. The pool alone does not keep a source alive: hold what this gives
+    /// until the pipeline is built.
+    pub fn preset(&self, spec: &SourceSpec, value: Secret<String>) -> Arc<Source> {
+        let source = self.source(spec);
+        source.adopt(value);
+        source
+    }
+
     fn shared(&self, spec: &SourceSpec, origin: Origin) -> Arc<Source> {
         // Nothing but a reload changes an environment.
         let ttl = spec.ttl.filter(|_| !matches!(origin, Origin::Env(_)));

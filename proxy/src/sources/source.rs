@@ -164,6 +164,15 @@ impl Source {
         }
     }
 
+    /// Takes a value as if it had just been fetched.
+    pub(super) fn adopt(&self, value: Secret<String>) {
+        if self.origin.is_some() {
+            let generation = self.flight().generation;
+            // A value is never refused.
+            let _ = self.settle(generation, Ok(value));
+        }
+    }
+
     /// Forgets what was fetched, and the fetch under way.
     pub(super) fn restart(&self) {
         if self.origin.is_none() {

@@ -466,3 +466,35 @@ async fn debug_never_shows_a_value() {
     assert!(!shown.contains("fake-1"), "{shown}");
     drop(pool);
 }
+
+/// A program that does not exist: whoever runs it finds out.
+#[tokio::test(start_paused = true)]
+async fn a_value_that_was_fetched_elsewhere_is_not_fetched_again_until_its_life_ends() {
+    let argv = vec!["/nonexistent/must-not-run".to_owned()];
+    let spec = |ttl| SourceSpec {
+        kind: SourceKind::Cmd { argv: argv.clone() },
+        json_key: None,
+        ttl,
+        failure_ttl: MINUTE,
+    };
+    let pool = SourcePool::default();
+    let preset = pool.preset(&spec(None), Secret::new("fake-preset".to_owned()));
+    let used = pool.source(&spec(None));
+    assert!(Arc::ptr_eq(&preset, &used));
+    advance(MINUTE * 60 * 24).await;
+    assert_eq!(used.current().await.unwrap().text().expose(), "fake-preset");
+    pool.reload();
+    assert!(used.current().await.is_err(), "a reload reads it again");
+
+    let short = pool.preset(&spec(Some(MINUTE)), Secret::new("fake-short".to_owned()));
+    assert!(short.peek().is_some());
+    advance(MINUTE * 2).await;
+    assert!(short.peek().is_none(), "its life is over");
+
+    let inline = SourceSpec {
+        kind: SourceKind::ControlPlane { value: Secret::new("fake-inline".to_owned()) },
+        ..spec(None)
+    };
+    let inline = pool.preset(&inline, Secret::new("fake-other".to_owned()));
+    assert_eq!(inline.current().await.unwrap().text().expose(), "fake-inline");
+}
