@@ -44,8 +44,15 @@ pub enum Kind {
     List(&'static Self),
     /// A mapping.
     Table(&'static Table),
-    /// Whatever: decoded by someone else, or not available in this build.
+    /// Whatever: decoded by someone else.
     Free,
+    /// Null alone: not available in this build.
+    Absent,
+}
+
+impl Kind {
+    /// A list of texts.
+    pub const TEXTS: Self = Self::List(&Self::Text);
 }
 
 /// A key.
@@ -151,6 +158,7 @@ impl Kind {
                 json!({"$ref": format!("#/$defs/{}", table.name)})
             }
             Self::Free => json!({}),
+            Self::Absent => json!({"type": "null"}),
         }
     }
 
@@ -168,6 +176,7 @@ impl Kind {
             Self::List(item) => format!("list of {}", item.words()),
             Self::Table(_) => "mapping".to_owned(),
             Self::Free => "anything".to_owned(),
+            Self::Absent => "nothing".to_owned(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! The transforms of a configuration as data. What runs them lives in `centaur-transform` and `iron-proxy`.
 //!
 //! [`parse_transforms`] reads them; [`tables`] says which keys there are. To add a transform: a variant of
-//! [`TransformSpec`], a table, a function beside the others that reads it, and its name in [`AVAILABLE`].
+//! [`TransformSpec`], a table, a function beside the others that reads it, and a row in
+//! [`tables::CONFIGS`].
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,7 +16,7 @@ mod source;
 pub mod tables;
 
 pub use lint::lint;
-pub use parse::{AVAILABLE, parse_transform, parse_transforms};
+pub use parse::{parse_transform, parse_transforms};
 pub use rules::parse_rules;
 pub use source::parse_source;
 

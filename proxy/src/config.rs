@@ -16,14 +16,16 @@ mod client_auth;
 mod dns;
 mod env;
 mod error;
+mod inert;
 mod limits;
+mod listen;
 mod load;
 pub mod tables;
 mod upstream_proxy;
 
 pub use env::{Env, OVERRIDES};
 pub use error::ConfigErrors;
-pub use load::{DENY_CIDRS, Loaded, MANAGEMENT_KEY_ENV, Report, check};
+pub use load::{Loaded, MANAGEMENT_KEY_ENV, Report, check};
 pub use tables::schema;
 
 /// A whole configuration.
@@ -41,7 +43,7 @@ pub struct Config {
     pub metrics_listen: String,
     /// `management`, when it is on.
     pub management: Option<ManagementConfig>,
-    /// `control_plane.poll_interval`
+    /// `control_plane.poll_interval`; has no effect in this build.
     pub poll_interval: Duration,
     /// `log.level`
     pub log_level: tracing::Level,
@@ -93,9 +95,10 @@ pub struct ProxyConfig {
     pub tunnel_listen: Option<String>,
     /// Connections redirected by nftables or TPROXY.
     pub transparent_listen: Option<String>,
-    /// Cap on what an observing transform keeps of a request body, in bytes; negative means none.
+    /// Cap on what a transform that buffers request bodies reads, in bytes, default 1 MiB; negative means none. This
+    /// build has no such transform, so it has no effect.
     pub max_request_body_bytes: i64,
-    /// The same for responses; zero or negative means none.
+    /// The same for responses, default 0; zero or negative means none.
     pub max_response_body_bytes: i64,
     /// From the end of the request to the head of the response.
     pub upstream_response_header_timeout: Duration,

@@ -8,10 +8,7 @@ use crate::pattern::{Cidr, HostPattern};
 use crate::rule::{Destination, Rule, RuleSet};
 use crate::yaml::Cursor;
 
-/// Names of the transforms that this build has.
-pub const AVAILABLE: [&str; 5] = ["allowlist", "annotate", "body_capture", "header_allowlist", "secrets"];
-
-/// Names that the reference knows besides. A file that has one is refused, since leaving a transform out would
+/// Names that the reference knows beside those of [`tables::CONFIGS`]. A file that has one is refused, since leaving a transform out would
 /// let through what it was there to stop.
 const ELSEWHERE: [&str; 7] =
     ["aws_auth", "gcp_auth", "gcp_id_token", "grpc", "hmac_sign", "judge", "oauth_token"];
@@ -29,10 +26,11 @@ fn entry(item: &Cursor<'_>, lenient: bool) -> Option<(String, TransformSpec)> {
     let fields = item.fields(&tables::TRANSFORM)?;
     let config = fields.key_or_null("config").lenient(lenient);
     let name = fields.key_or_null("name");
-    if !AVAILABLE.contains(&name.text()?) {
+    let text = name.text()?;
+    if tables::CONFIGS.iter().all(|(known, _)| *known != text) {
         return reject_name(&name);
     }
-    let name = name.text()?;
+    let name = text;
     parse_transform(name, &config).map(|spec| (name.to_owned(), spec))
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::schema::{Kind, Table, key};
 
-const TEXTS: Kind = Kind::List(&Kind::Text);
+const TEXTS: Kind = Kind::TEXTS;
 const RULES: Kind = Kind::List(&Kind::Table(&RULE));
 
 /// One of `transforms`.

@@ -23,6 +23,9 @@ pub(super) fn main(args: &[String]) -> ExitCode {
     for warning in &report.warnings {
         super::say(&format!("warning: {warning}"));
     }
+    for note in &report.notes {
+        super::say(&format!("note: {note}"));
+    }
     match &report.errors {
         None => super::out(&format!("{path}: ok\n")),
         Some(errors) => {

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use centaur_policies::pattern::Cidr;
+use centaur_net::guard::{DEFAULT_DENY_CIDRS, DialGuard};
+use centaur_net::resolve::Resolver;
+use centaur_policies::schema::Kind;
 use centaur_policies::spec::{TransformSpec, lint, parse_transforms};
 use centaur_policies::yaml::{self, Class, Cursor, Fields, GoDuration, Node, Problem, Problems};
 use tracing::Level;
@@ -10,12 +12,10 @@ use tracing::Level;
 use super::env::{Context, Env, Section};
 use super::error::ConfigErrors;
 use super::{
-    Config, ManagementConfig, ProxyConfig, TlsConfig, TlsMode, client_auth, dns, limits, tables,
-    upstream_proxy,
+    Config, ManagementConfig, ProxyConfig, TlsConfig, TlsMode, client_auth, dns, inert, limits, listen,
+    tables, upstream_proxy,
 };
 
-/// Cloud metadata services and loopback. Private ranges are left out: sandboxes have business there.
-pub const DENY_CIDRS: [&str; 4] = ["169.254.169.254/32", "fd00:ec2::254/128", "127.0.0.0/8", "::1/128"];
 /// Variable of the management key, unless another is named.
 pub const MANAGEMENT_KEY_ENV: &str = "IRON_MANAGEMENT_API_KEY";
 
@@ -80,18 +80,21 @@ pub struct Report {
     pub errors: Option<ConfigErrors>,
     /// What its author probably did not mean.
     pub warnings: Vec<String>,
+    /// What is set and does nothing.
+    pub notes: Vec<String>,
 }
 
 /// Checks a text: everything that stops the start, and lints over what could be read in spite of it.
 pub fn check(text: &str, env: Env<'_>) -> Report {
     let (result, lints) = parse(Some(text), env, Occasion::Start);
+    let notes = inert::notes(yaml::parse(text, &Problems::default()).as_ref(), env);
     let (errors, mut warnings) = match result {
         Ok(loaded) => (None, loaded.warnings),
         Err(errors) => (Some(errors), Vec::new()),
     };
     warnings.retain(|warning| !lints.contains(warning));
     warnings.extend(lints);
-    Report { errors, warnings }
+    Report { errors, warnings, notes }
 }
 
 fn load(path: Option<&Path>, env: Env<'_>, occasion: Occasion) -> Result<Loaded, ConfigErrors> {
@@ -149,9 +152,9 @@ fn read(root: &Node, context: Context<'_>, occasion: Occasion) -> Option<Config>
     let lenient = compat(&fields) == Some(true);
     let transforms =
         fields.key("transforms").map(|list| parse_transforms(&list, lenient)).unwrap_or_default();
-    for absent in ["mcp", "mcp_gateway", "postgres"] {
-        if let Some(cursor) = fields.key(absent) {
-            cursor.report::<()>(Class::Build, format!("{absent} is not available in this build"));
+    for absent in tables::CONFIG.keys.iter().filter(|key| matches!(key.kind, Kind::Absent)) {
+        if let Some(cursor) = fields.key(absent.name) {
+            cursor.report::<()>(Class::Build, format!("{} is not available in this build", absent.name));
         }
     }
 
@@ -196,7 +199,13 @@ fn read(root: &Node, context: Context<'_>, occasion: Occasion) -> Option<Config>
     };
     let metrics = section("metrics", &tables::METRICS);
     let metrics_listen = metrics.text("listen").unwrap_or_else(|| METRICS_LISTEN.to_owned());
-    Some(Config { dns, proxy, tls, transforms, metrics_listen, management, poll_interval, log_level })
+    let config = Config { dns, proxy, tls, transforms, metrics_listen, management, poll_interval, log_level };
+    // What the reference finds only when it opens its sockets.
+    listen::check(&config, context);
+    if let Err(error) = Resolver::new(config.dns.upstream_resolver.as_deref()) {
+        context.invalid(format!("dns.upstream_resolver: {error}"));
+    }
+    Some(config)
 }
 
 /// `compat`: whether it is lenient.
@@ -270,14 +279,14 @@ fn positive(
 /// Absent means the default, an empty list means none.
 fn deny_cidrs(section: &Section<'_>, context: Context<'_>) -> Vec<String> {
     if section.key("upstream_deny_cidrs").is_none() {
-        return DENY_CIDRS.map(str::to_owned).to_vec();
+        return DEFAULT_DENY_CIDRS.map(str::to_owned).to_vec();
     }
     let ranges: Vec<String> = section
         .items("upstream_deny_cidrs")
         .iter()
         .filter_map(|item| item.text().map(|text| text.trim().to_owned()))
         .collect();
-    for error in ranges.iter().filter_map(|text| Cidr::parse(text).err()) {
+    for error in ranges.iter().filter_map(|text| DialGuard::parse(&[text]).err()) {
         context.invalid(format!("proxy.upstream_deny_cidrs: {error}"));
     }
     ranges

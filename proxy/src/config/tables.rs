@@ -2,9 +2,9 @@
 
 use centaur_policies::schema::{Kind, Table, key};
 use centaur_policies::spec::tables::{TRANSFORM, transform_schema};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-const TEXTS: Kind = Kind::List(&Kind::Text);
+const TEXTS: Kind = Kind::TEXTS;
 
 /// The whole file.
 pub static CONFIG: Table = Table {
@@ -26,12 +26,12 @@ pub static CONFIG: Table = Table {
             "[]",
             "Steps that every request passes, in order.",
         ),
-        key("mcp", Kind::Free, "", "Not available in this build; refused unless null."),
-        key("mcp_gateway", Kind::Free, "", "Not available in this build; refused unless null."),
-        key("postgres", Kind::Free, "", "Not available in this build; refused unless null."),
+        key("mcp", Kind::Absent, "", "Not available in this build; refused unless null."),
+        key("mcp_gateway", Kind::Absent, "", "Not available in this build; refused unless null."),
+        key("postgres", Kind::Absent, "", "Not available in this build; refused unless null."),
         key("metrics", Kind::Table(&METRICS), "", "Health and metrics."),
         key("management", Kind::Table(&MANAGEMENT), "", "The management API."),
-        key("control_plane", Kind::Table(&CONTROL_PLANE), "", "Managed mode."),
+        key("control_plane", Kind::Table(&CONTROL_PLANE), "", "Managed mode, which is not in this build."),
         key("log", Kind::Table(&LOG), "", "The log. It does not silence the audit."),
     ],
 };
@@ -94,9 +94,9 @@ pub static PROXY: Table = Table {
             "max_request_body_bytes",
             Kind::Int,
             "1048576",
-            "How much of a request body an observing transform keeps; negative is no cap.",
+            "No effect: bodies are streamed and never cut. It is there for transforms that buffer whole request bodies; this build has none.",
         ),
-        key("max_response_body_bytes", Kind::Int, "0", "The same for responses; zero or less is no cap."),
+        key("max_response_body_bytes", Kind::Int, "0", "No effect: the same for responses."),
         key(
             "upstream_response_header_timeout",
             Kind::Duration,
@@ -227,8 +227,13 @@ pub static MANAGEMENT: Table = Table {
 /// `control_plane`
 pub static CONTROL_PLANE: Table = Table {
     name: "config.ControlPlane",
-    doc: "Managed mode.",
-    keys: &[key("poll_interval", Kind::Duration, "10s", "Time between syncs.")],
+    doc: "Managed mode, which is not in this build.",
+    keys: &[key(
+        "poll_interval",
+        Kind::Duration,
+        "10s",
+        "No effect: time between syncs of managed mode, which is not in this build.",
+    )],
 };
 
 /// `log`
@@ -248,10 +253,6 @@ pub fn schema() -> Value {
         fields.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
         fields.insert("title".to_owned(), "iron-proxy".into());
         fields.insert("$defs".to_owned(), definitions.into());
-        for absent in ["mcp", "mcp_gateway", "postgres"] {
-            fields["properties"][absent] =
-                json!({"type": "null", "description": "Not available in this build."});
-        }
     }
     root
 }

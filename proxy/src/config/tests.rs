@@ -34,7 +34,7 @@ fn defaults_fill_what_is_not_set() {
     assert_eq!((&config.proxy.tunnel_listen, &config.proxy.transparent_listen), (&None, &None));
     assert_eq!((config.proxy.max_request_body_bytes, config.proxy.max_response_body_bytes), (1_048_576, 0));
     assert_eq!(config.proxy.upstream_response_header_timeout, Duration::from_secs(30));
-    assert_eq!(config.proxy.upstream_deny_cidrs, DENY_CIDRS);
+    assert_eq!(config.proxy.upstream_deny_cidrs, centaur_net::guard::DEFAULT_DENY_CIDRS);
     assert_eq!(
         (config.tls.mode, config.tls.cert_cache_size, config.tls.leaf_cert_expiry_hours),
         (TlsMode::Mitm, 1_000, 72)
@@ -69,7 +69,7 @@ dns:
   passthrough: ['*.internal', a.example]
   records: [{name: a.example, type: A, value: 10.0.0.2}, {name: b.example, type: CNAME, value: c.example}]
 proxy:
-  http_listen: 80
+  http_listen: 127.0.0.1:80
   tunnel_listen: 127.0.0.1:1080
   transparent_listen: 127.0.0.1:1081
   max_request_body_bytes: -1
@@ -79,7 +79,7 @@ proxy:
   client_auth: {token_file: /run/token, client_ca: /ca.pem, allow_cidrs: [10.0.0.0/8]}
   timeouts: {dial: 5s}
   limits: {max_connections: 0}
-tls: {mode: sni-only}
+tls: {mode: sni-only, ca_cert: 1.50}
 metrics: {listen: 127.0.0.1:0}
 control_plane: {poll_interval: 1m}
 log: {level: debug}
@@ -91,7 +91,8 @@ transforms: [{name: allowlist, config: {domains: ['*']}}]
     assert!(!config.dns.enabled && config.dns.proxy_ip.is_none());
     assert_eq!(config.dns.records.len(), 2);
     assert!(matches!(&config.dns.records[1].value, DnsRecordValue::Cname(name) if name == "c.example"));
-    assert_eq!(config.proxy.http_listen, "80", "a text takes any scalar");
+    assert_eq!(config.proxy.http_listen, "127.0.0.1:80");
+    assert_eq!(config.tls.ca_cert, Some(PathBuf::from("1.50")), "a text takes any scalar");
     assert_eq!((config.proxy.max_request_body_bytes, config.proxy.max_response_body_bytes), (-1, 1_000));
     assert!(config.proxy.upstream_deny_cidrs.is_empty());
     assert_eq!(config.proxy.upstream_proxy.https_proxy, "q:2");
@@ -204,6 +205,22 @@ fn what_does_not_fit_together_is_said_in_the_words_of_the_reference() {
         ),
         ("proxy: {upstream_deny_cidrs: [' ']}", "proxy.upstream_deny_cidrs: empty CIDR entry"),
         (
+            "proxy: {upstream_deny_cidrs: [10.0.0.0/8, 1.2.3.4/33, '::1/129']}",
+            "proxy.upstream_deny_cidrs: invalid CIDR \"1.2.3.4/33\": prefix length must be a number from 0 to 32
+proxy.upstream_deny_cidrs: invalid CIDR \"::1/129\": prefix length must be a number from 0 to 128",
+        ),
+        (
+            "proxy: {http_listen: 80, tunnel_listen: '127.0.0.1:x'}\nmetrics: {listen: ':65536'}",
+            "proxy.http_listen: address 80: missing port in address; write host:port, or :port for every address
+proxy.tunnel_listen: address 127.0.0.1:x: invalid port \"x\"; write host:port, or :port for every address
+metrics.listen: address :65536: invalid port \"65536\"; write host:port, or :port for every address",
+        ),
+        (
+            "proxy: {upstream_proxy: {http_proxy: 'ftp://u:fake@p.test', https_proxy: 'p.test/x'}}",
+            "proxy.upstream_proxy.http_proxy: unknown scheme \"ftp\": use http, https, socks5 or socks5h
+proxy.upstream_proxy.https_proxy: a proxy URL has nothing behind the port",
+        ),
+        (
             "management: {listen: ':0'}",
             "management.api_key_env \"IRON_MANAGEMENT_API_KEY\" is not set in the environment",
         ),
@@ -251,6 +268,10 @@ fn what_does_not_fit_together_is_said_in_the_words_of_the_reference() {
     assert_eq!(
         error("dns: {proxy_ip: '::1'}\ntls: {mode: sni-only}"),
         "invalid proxy_ip (must be IPv4): \"::1\""
+    );
+    assert_eq!(
+        error("dns: {proxy_ip: 10.0.0.1, upstream_resolver: 10.0.0.53}\ntls: {mode: sni-only}"),
+        "dns.upstream_resolver: invalid DNS server \"10.0.0.53\": must be host:port, e.g. 10.0.0.53:53"
     );
     assert!(
         error("dns: {proxy_ip: 10.0.0.1, passthrough: ['[a']}\ntls: {mode: sni-only}")
@@ -326,6 +347,8 @@ fn the_usual_proxy_variables_win_each_on_its_own() {
         ("file:1", "upper:2", "lower")
     );
     assert!(!format!("{found:?}").contains("upper:2"), "a URL may hold a password");
+    let error = load_with(&text, &[("https_proxy", "ftp://fake-password@p.test")]).unwrap_err().to_string();
+    assert_eq!(error, "https_proxy: unknown scheme \"ftp\": use http, https, socks5 or socks5h");
     let found = load_with(BASE, &[("HTTP_PROXY", "upper:1")]).unwrap().config.proxy.upstream_proxy;
     assert_eq!((found.http_proxy.as_str(), found.https_proxy.as_str()), ("upper:1", ""));
 }
@@ -373,6 +396,63 @@ fn check_reports_errors_and_lints_together() {
     assert!(report.errors.is_none() && report.warnings.is_empty());
 }
 
+#[test]
+fn check_notes_what_is_set_and_does_nothing() {
+    let notes = |more: &str, vars: &[(&str, &str)]| {
+        check(&format!("{BASE}{more}"), &|name| {
+            vars.iter().find(|(var, _)| *var == name).map(|(_, value)| (*value).to_owned())
+        })
+        .notes
+    };
+    let text = "proxy:\n  max_request_body_bytes: 5\n  max_response_body_bytes: null\ncontrol_plane: {poll_interval: 1m}\n";
+    assert_eq!(
+        notes(text, &[("IRON_PROXY_MAX_RESPONSE_BODY_BYTES", "7"), ("IRON_CONTROL_PLANE_POLL_INTERVAL", "")]),
+        [
+            "proxy.max_request_body_bytes has no effect: bodies are streamed and never cut (line 4)",
+            "IRON_PROXY_MAX_RESPONSE_BODY_BYTES has no effect: bodies are streamed and never cut",
+            "control_plane.poll_interval has no effect: there is no managed mode in this build (line 6)",
+        ]
+    );
+    assert_eq!(notes("", &[]), [""; 0]);
+    assert!(
+        loads(text).warnings.iter().all(|warning| !warning.contains("no effect")),
+        "not worth a log line"
+    );
+}
+
+/// Defaults stand in the tables as text and in the code as values.
+#[test]
+fn the_defaults_of_the_tables_are_those_of_the_program() {
+    let spelled = |table: &centaur_policies::schema::Table| {
+        let keys =
+            table.keys.iter().filter(|key| !["", "off", "direct", "the system's"].contains(&key.default));
+        let keys: Vec<String> = keys
+            .map(|key| match key.kind {
+                centaur_policies::schema::Kind::Text => format!("{}: '{}'", key.name, key.default),
+                _ => format!("{}: {}", key.name, key.default.replace("::1/128", "'::1/128'")),
+            })
+            .collect();
+        keys.join(", ")
+    };
+    let lines = [
+        format!(
+            "proxy: {{timeouts: {{{}}}, limits: {{{}}}, {}}}",
+            spelled(&tables::TIMEOUTS),
+            spelled(&tables::LIMITS),
+            spelled(&tables::PROXY)
+        ),
+        format!("dns: {{proxy_ip: 10.0.0.1, {}}}", spelled(&tables::DNS)),
+        format!("tls: {{ca_cert: /ca.crt, ca_key: /ca.key, {}}}", spelled(&tables::TLS)),
+        format!("metrics: {{{}}}", spelled(&tables::METRICS)),
+        format!("control_plane: {{{}}}", spelled(&tables::CONTROL_PLANE)),
+        format!("log: {{{}}}", spelled(&tables::LOG)),
+    ];
+    let text = lines.join("\n");
+    let spelled_out = load_with(&text, &[]).unwrap_or_else(|errors| panic!("{text}\n{errors}")).config;
+    assert_eq!(format!("{spelled_out:?}"), format!("{:?}", loads("").config), "{text}");
+    assert_eq!(tables::MANAGEMENT.keys[1].default, MANAGEMENT_KEY_ENV);
+}
+
 fn as_json(text: &str) -> Value {
     use centaur_policies::yaml::{Kind, Node, Problems, parse};
     fn convert(node: &Node) -> Value {
@@ -397,7 +477,7 @@ fn as_json(text: &str) -> Value {
 fn the_schema_takes_what_loads_and_refuses_what_does_not() {
     let validator = jsonschema::draft202012::new(&schema()).unwrap();
     let good = "dns: {enabled: yes, proxy_ip: 10.0.0.1, records: [{name: a, type: A, value: b}]}
-proxy: {http_listen: 80, upstream_deny_cidrs: [], timeouts: {dial: 1h30m}, limits: {max_connections: 5}, upstream_proxy: null}
+proxy: {http_listen: ':80', upstream_deny_cidrs: [], timeouts: {dial: 1h30m}, limits: {max_connections: 5}, upstream_proxy: null}
 tls: {mode: mitm, ca_cert: a, ca_key: b}
 mcp: null
 transforms:
