@@ -26,6 +26,8 @@ pub struct Conn {
     pub alpn: Option<String>,
     /// The certificates the server showed, in DER.
     pub peer_certificates: Vec<Vec<u8>>,
+    /// Whether the TLS session continues an earlier one.
+    pub resumed: bool,
 }
 
 /// A parsed HTTP/1.1 reply.
@@ -82,7 +84,15 @@ impl Reply {
 impl Conn {
     /// Wraps a stream; what it receives goes to `received` as well.
     pub fn new(io: impl Io + 'static, received: Received) -> Self {
-        Self { io: Box::new(io), buf: BytesMut::new(), received, alpn: None, peer_certificates: Vec::new() }
+        let peer_certificates = Vec::new();
+        Self {
+            io: Box::new(io),
+            buf: BytesMut::new(),
+            received,
+            alpn: None,
+            peer_certificates,
+            resumed: false,
+        }
     }
 
     /// Starts TLS on top, as a client that sends `sni`.
@@ -97,7 +107,8 @@ impl Conn {
         let alpn = session.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
         let peer_certificates =
             session.peer_certificates().unwrap_or_default().iter().map(|cert| cert.to_vec()).collect();
-        Ok(Self { io: Box::new(stream), buf: BytesMut::new(), received, alpn, peer_certificates })
+        let resumed = session.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+        Ok(Self { io: Box::new(stream), buf: BytesMut::new(), received, alpn, peer_certificates, resumed })
     }
 
     /// Sends bytes and flushes.

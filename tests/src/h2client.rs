@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use crate::client::Conn;
-use crate::wait::within;
+use crate::client::{Conn, Io};
+use crate::wait::{eventually, within};
 
 /// A connection that ALPN gave to HTTP/2.
 pub struct H2 {
@@ -48,8 +48,28 @@ impl H2 {
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(conn.into_io()))
                 .await
                 .expect("an h2 connection");
+        // Only the proxy's settings say whether a WebSocket may be asked for. Hyper reads them on a task of its own.
+        eventually("the proxy's settings", async || connection.is_extended_connect_protocol_enabled()).await;
         tokio::spawn(connection);
         Self { sender }
+    }
+
+    /// Asks for a WebSocket (RFC 8441). The stream is there when the reply is 200.
+    ///
+    /// # Errors
+    /// A stream or connection that was reset.
+    pub async fn websocket(
+        &mut self,
+        request: http::request::Builder,
+    ) -> hyper::Result<Result<Box<dyn Io>, H2Reply>> {
+        let protocol = hyper::ext::Protocol::from_static("websocket");
+        let request = request.method("CONNECT").extension(protocol);
+        let response = self.open(request, Empty::new().boxed()).await?;
+        if response.status() != StatusCode::OK {
+            return collect(response).await.map(Err);
+        }
+        let upgraded = within("the stream", hyper::upgrade::on(response)).await?;
+        Ok(Ok(Box::new(TokioIo::new(upgraded))))
     }
 
     /// Sends a request with `body`.

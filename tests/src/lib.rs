@@ -17,6 +17,7 @@ pub mod client;
 pub mod dns;
 pub mod h2client;
 pub mod leak;
+pub mod next_proxy;
 pub mod origin;
 pub mod pki;
 pub mod proxy;
