@@ -108,6 +108,11 @@ impl Ran {
         )
     }
 
+    /// Exit code, if no signal ended it.
+    pub fn code(&self) -> Option<i32> {
+        self.output.status.code()
+    }
+
     /// Standard output.
     pub fn stdout(&self) -> String {
         String::from_utf8_lossy(&self.output.stdout).into_owned()

@@ -1,7 +1,7 @@
 //! The name server of a run: a table, and for some names a different answer each time.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 
 use super::{AttackError, io};
@@ -26,12 +26,12 @@ impl Table {
     }
 }
 
-/// Serves `table` on a loopback address until the program ends.
+/// Serves `table` at a free port of 127.0.0.1 until the program ends.
 ///
 /// # Errors
 /// A socket that cannot be had.
-pub fn serve(at: SocketAddr, table: Table) -> Result<SocketAddr, AttackError> {
-    let socket = UdpSocket::bind(at).map_err(io("binding the name server"))?;
+pub fn serve(table: Table) -> Result<SocketAddr, AttackError> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(io("binding the name server"))?;
     let addr = socket.local_addr().map_err(io("binding the name server"))?;
     let table = Arc::new(Mutex::new(table));
     std::thread::spawn(move || {

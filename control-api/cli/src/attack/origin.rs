@@ -55,22 +55,12 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// Starts one origin per name at 127.0.0.1, 127.0.0.2, …, at free ports or the given ones (plain, TLS).
+    /// Starts one origin per name at 127.0.0.1, 127.0.0.2, …, at ports that are free on all of them.
     ///
     /// # Errors
-    /// Ports that cannot be had on every address.
-    pub fn start(
-        names: &[&'static str],
-        ports: Option<(u16, u16)>,
-        tls: &Arc<ServerConfig>,
-    ) -> Result<Self, AttackError> {
-        let (plain, secure) = match ports {
-            Some((plain, secure)) => {
-                let bind = |port| bind(names, port).map_err(io("binding the origins"));
-                (bind(plain)?, bind(secure)?)
-            }
-            None => (free(names)?, free(names)?),
-        };
+    /// No such ports.
+    pub fn start(names: &[&'static str], tls: &Arc<ServerConfig>) -> Result<Self, AttackError> {
+        let (plain, secure) = (free(names)?, free(names)?);
         let port = |set: &[(&str, TcpListener)]| {
             set[0].1.local_addr().map(|addr| addr.port()).map_err(io("binding the origins"))
         };

@@ -1,6 +1,6 @@
 //! One entry from start to verdict, and all of them.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -59,17 +59,6 @@ pub enum Aim {
     Running(Target),
 }
 
-/// Fixed loopback ports, for a proxy that is configured beforehand.
-#[derive(Debug, Clone, Copy)]
-pub struct Ports {
-    /// Cleartext origins.
-    pub plain: u16,
-    /// TLS origins.
-    pub tls: u16,
-    /// Name server.
-    pub dns: u16,
-}
-
 /// Everything around the proxy.
 pub struct Stage {
     dir: PathBuf,
@@ -93,7 +82,7 @@ impl Stage {
     ///
     /// # Errors
     /// Sockets or files that cannot be had.
-    pub fn set_up(dir: &Path, ports: Option<Ports>, rules: Rules) -> Result<Self, AttackError> {
+    pub fn set_up(dir: &Path, rules: Rules) -> Result<Self, AttackError> {
         let mut certified = ORIGINS.to_vec();
         certified.extend(["any.wild.test", "rebind.test", "both.test", "127.0.0.1"]);
         let pki = Pki::new(&certified)?;
@@ -102,9 +91,8 @@ impl Stage {
         {
             std::fs::write(dir.join(name), content).map_err(io("writing certificates"))?;
         }
-        let origins = Origins::start(&ORIGINS, ports.map(|ports| (ports.plain, ports.tls)), &pki.origins)?;
-        let at = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports.map_or(0, |ports| ports.dns));
-        let dns = names::serve(at, table())?;
+        let origins = Origins::start(&ORIGINS, &pki.origins)?;
+        let dns = names::serve(table())?;
 
         let mut variables = Variables::default();
         variables.set("dir", dir.display().to_string());
@@ -144,7 +132,7 @@ impl Stage {
     /// Plays `corpus` (those whose id or class contains `only`, when given).
     ///
     /// # Errors
-    /// A proxy that does not start.
+    /// A proxy that does not start, or nothing that contains `only`.
     pub fn play(
         &self,
         corpus: &Corpus,
@@ -161,9 +149,16 @@ impl Stage {
             .flat_map(|class| class.attacks.iter().map(|attack| (class.title.as_str(), attack)))
             .filter(|(class, attack)| wanted(class, attack))
             .collect();
+        // A page without a row would read as if everything held.
+        if let (true, Some(only)) = (all.is_empty(), only) {
+            return Err(AttackError::Usage(format!("no id or class of the corpus contains {only:?}")));
+        }
         let mut verdicts = std::collections::HashMap::new();
         match aim {
             Aim::Running(mut target) => {
+                if !all.iter().any(|(_, attack)| attack.profile == profile) {
+                    return Err(AttackError::Usage(format!("no such entry is of profile {profile:?}")));
+                }
                 for (_, attack) in &all {
                     let verdict = if attack.profile == profile {
                         self.one(attack, &mut target)

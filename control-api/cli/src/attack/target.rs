@@ -1,6 +1,7 @@
 //! The proxy under attack: started here from a profile, or running already with one.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,15 +23,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Target {
     listeners: HashMap<Listener, SocketAddr>,
     process: Option<Process>,
+    output: Option<Arc<Output>>,
     /// Whether it started only without the lines that not every proxy knows.
     pub reduced: bool,
 }
 
-struct Process {
-    child: Child,
-    output: Arc<Output>,
-}
+struct Process(Child);
 
+/// What the proxy has written, line by line.
 #[derive(Default)]
 struct Output {
     lines: Mutex<Vec<String>>,
@@ -38,9 +38,25 @@ struct Output {
 }
 
 impl Target {
-    /// A proxy that runs already, by the addresses of its listeners.
-    pub fn running(listeners: HashMap<Listener, SocketAddr>) -> Self {
-        Self { listeners, process: None, reduced: false }
+    /// A proxy that runs already, by the addresses of its listeners. Its `log` is followed when it is known.
+    ///
+    /// # Errors
+    /// A log that cannot be read.
+    pub fn running(
+        listeners: HashMap<Listener, SocketAddr>,
+        log: Option<&Path>,
+    ) -> Result<Self, AttackError> {
+        let output = match log {
+            None => None,
+            Some(path) => {
+                let file = File::open(path).map_err(io("reading the proxy's log"))?;
+                let output = Arc::new(Output::default());
+                let follower = output.clone();
+                std::thread::spawn(move || follow(file, &follower));
+                Some(output)
+            }
+        };
+        Ok(Self { listeners, process: None, output, reduced: false })
     }
 
     /// Starts `program` with a profile; with its extra lines if the program knows them, else without.
@@ -88,9 +104,9 @@ impl Target {
             let output = output.clone();
             std::thread::spawn(move || read_lines(stderr, &output));
         }
-        let mut process = Process { child, output };
-        let listeners = process.listeners(&profile.name)?;
-        Ok(Self { listeners, process: Some(process), reduced: false })
+        let mut process = Process(child);
+        let listeners = process.listeners(&output, &profile.name)?;
+        Ok(Self { listeners, process: Some(process), output: Some(output), reduced: false })
     }
 
     /// The address of a listener, if it is known.
@@ -100,7 +116,7 @@ impl Target {
 
     /// Whether what the proxy writes can be seen.
     pub fn is_watched(&self) -> bool {
-        self.process.is_some()
+        self.output.is_some()
     }
 
     /// Audit lines so far.
@@ -110,16 +126,16 @@ impl Target {
 
     /// Waits until there are `count` audit lines, or patience ends; says how many there are.
     pub fn await_audit(&self, count: usize, patience: Duration) -> usize {
-        let Some(process) = &self.process else { return 0 };
-        process.until(patience, |lines| lines.iter().filter(|line| is_audit(line)).count() >= count);
+        let Some(output) = &self.output else { return 0 };
+        output.until(patience, |lines| lines.iter().filter(|line| is_audit(line)).count() >= count);
         self.audited()
     }
 
     /// Waits for the audit line of a request with this path, or until patience ends.
     pub fn await_path(&self, path: &str, patience: Duration) {
         let quoted = format!("\"{path}\"");
-        if let Some(process) = &self.process {
-            process.until(patience, |lines| {
+        if let Some(output) = &self.output {
+            output.until(patience, |lines| {
                 lines.iter().rev().any(|line| line.contains(&quoted) && is_audit(line))
             });
         }
@@ -138,50 +154,62 @@ impl Target {
 
     /// Whether the process still runs; a proxy started elsewhere counts as running.
     pub fn alive(&mut self) -> bool {
-        self.process.as_mut().is_none_or(|process| matches!(process.child.try_wait(), Ok(None)))
+        self.process.as_mut().is_none_or(|process| matches!(process.0.try_wait(), Ok(None)))
     }
 
     fn lines(&self) -> Vec<String> {
-        let Some(process) = &self.process else { return Vec::new() };
-        process.output.lines.lock().map(|lines| lines.clone()).unwrap_or_default()
+        self.output.as_ref().map(|output| output.lines()).unwrap_or_default()
     }
 }
 
-impl Drop for Target {
+impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(process) = &mut self.process {
-            let _ = process.child.kill();
-            let _ = process.child.wait();
-        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
 impl Process {
-    fn listeners(&mut self, profile: &str) -> Result<HashMap<Listener, SocketAddr>, AttackError> {
+    fn listeners(
+        &mut self,
+        output: &Output,
+        profile: &str,
+    ) -> Result<HashMap<Listener, SocketAddr>, AttackError> {
         let wanted = [Listener::Http, Listener::Https, Listener::Tunnel];
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let lines = self.output.lines.lock().map(|lines| lines.clone()).unwrap_or_default();
+            let lines = output.lines();
             let found: HashMap<_, _> =
                 wanted.into_iter().filter_map(|name| Some((name, start_line(&lines, name)?))).collect();
             if found.len() == wanted.len() {
                 return Ok(found);
             }
-            let ended = !matches!(self.child.try_wait(), Ok(None));
+            let ended = !matches!(self.0.try_wait(), Ok(None));
             if ended || Instant::now() > deadline {
-                let _ = self.child.kill();
-                let _ = self.child.wait();
                 let said = lines.last().cloned().unwrap_or_else(|| "nothing".to_owned());
                 return Err(AttackError::Start { profile: profile.to_owned(), said });
             }
-            self.wait_for_more(Duration::from_millis(20));
+            output.wait_for_more(Duration::from_millis(20));
         }
+    }
+}
+
+impl Output {
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().map(|lines| lines.clone()).unwrap_or_default()
+    }
+
+    fn push(&self, line: &[u8]) {
+        if let Ok(mut lines) = self.lines.lock() {
+            lines.push(String::from_utf8_lossy(line).into_owned());
+        }
+        self.more.notify_all();
     }
 
     fn until(&self, patience: Duration, ready: impl Fn(&[String]) -> bool) {
         let deadline = Instant::now() + patience;
         while Instant::now() < deadline {
-            if self.output.lines.lock().is_ok_and(|lines| ready(&lines)) {
+            if self.lines.lock().is_ok_and(|lines| ready(&lines)) {
                 return;
             }
             self.wait_for_more(Duration::from_millis(50));
@@ -189,8 +217,8 @@ impl Process {
     }
 
     fn wait_for_more(&self, at_most: Duration) {
-        if let Ok(lines) = self.output.lines.lock() {
-            drop(self.output.more.wait_timeout(lines, at_most));
+        if let Ok(lines) = self.lines.lock() {
+            drop(self.more.wait_timeout(lines, at_most));
         }
     }
 }
@@ -215,10 +243,22 @@ pub fn write_config(
 
 fn read_lines(stderr: impl Read, output: &Output) {
     for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-        if let Ok(mut lines) = output.lines.lock() {
-            lines.push(String::from_utf8_lossy(&line).into_owned());
+        output.push(&line);
+    }
+}
+
+/// Reads a file that still grows, for as long as the program runs. A line counts once it has its end.
+fn follow(file: File, output: &Output) {
+    let mut reader = BufReader::new(file);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).is_ok() {
+        if line.last() == Some(&b'\n') {
+            line.pop();
+            output.push(&line);
+            line.clear();
+        } else {
+            std::thread::sleep(Duration::from_millis(5));
         }
-        output.more.notify_all();
     }
 }
 

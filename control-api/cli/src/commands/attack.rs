@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::attack::corpus::Corpus;
 use crate::attack::report::Report;
-use crate::attack::run::{Aim, Ports, Rules, Stage};
+use crate::attack::run::{Aim, Rules, Stage};
 use crate::attack::script::Listener;
 use crate::attack::target::{Target, write_config};
 use crate::attack::{AttackError, io};
@@ -37,6 +37,10 @@ pub struct AttackArgs {
     /// Write configuration and certificates of a profile for a proxy that you start, wait for it, and attack it
     #[arg(long, value_name = "DIR", requires = "proxy")]
     pub write_profile: Option<PathBuf>,
+
+    /// Where the standard error of a running proxy goes, to count its audit lines and search them for the value
+    #[arg(long, value_name = "FILE", requires = "proxy")]
+    pub log: Option<PathBuf>,
 
     /// Which profile a running proxy has
     #[arg(long, default_value = "base")]
@@ -71,10 +75,8 @@ Examples:
   centaur attack --proxy-bin ./other-proxy --no-audit --only smuggling
   centaur attack --write-profile /tmp/p --proxy 127.0.0.1:3128 --http 127.0.0.1:8080 --https 127.0.0.1:8443
 
+The last one says how to start the proxy, waits for it, and plays the entries of one profile.
 The exit code is 0 when nothing is broken, 1 when something is, 125 when the corpus could not be played.";
-
-/// Where origins and name server are when the proxy is configured beforehand.
-const FIXED: Ports = Ports { plain: 18_080, tls: 18_443, dns: 18_053 };
 
 /// Plays the corpus and prints the page. The code is the program's.
 pub fn run(args: &AttackArgs) -> u8 {
@@ -98,7 +100,7 @@ fn play(args: &AttackArgs) -> Result<Report, AttackError> {
     let only = args.only.as_deref();
     if let Some(program) = &args.proxy_bin {
         let dir = tempfile::tempdir().map_err(io("making a directory"))?;
-        let stage = Stage::set_up(dir.path(), None, args.rules())?;
+        let stage = Stage::set_up(dir.path(), args.rules())?;
         let played = stage.play(&corpus, Aim::Program(program.clone()), "", only)?;
         return Ok(Report::new(&program.display().to_string(), &played));
     }
@@ -122,29 +124,55 @@ fn against_running(
         .iter()
         .find(|profile| profile.name == args.profile)
         .ok_or_else(|| AttackError::Usage(format!("no profile {}", args.profile)))?;
-    std::fs::create_dir_all(dir).map_err(io("making the profile's directory"))?;
-    let mut stage = Stage::set_up(dir, Some(FIXED), args.rules())?;
     let mut listeners = HashMap::from([(Listener::Tunnel, proxy)]);
     listeners.extend(args.http.map(|addr| (Listener::Http, addr)));
     listeners.extend(args.https.map(|addr| (Listener::Https, addr)));
+    // Whoever listens there now knows nothing of the certificates and ports about to be written.
+    if let Some(addr) = listeners.values().find(|addr| listens(addr)) {
+        return Err(AttackError::Usage(format!(
+            "somebody listens at {addr} already; start the proxy when told to"
+        )));
+    }
+    std::fs::create_dir_all(dir).map_err(io("making the profile's directory"))?;
+    let dir = dir.canonicalize().map_err(io("finding the profile's directory"))?;
+    let mut stage = Stage::set_up(&dir, args.rules())?;
     for (listener, addr) in &listeners {
         stage.variables().set(&format!("listen_{}", listener.name()), addr.to_string());
     }
-    let config = write_config(profile, &profile.extra, stage.variables(), dir)?;
-    printer::note(format_args!(
-        "start the proxy now, with this environment and -config {}",
-        config.display()
-    ));
-    for (name, value) in stage.environment() {
-        printer::note(format_args!("  {name}='{value}'"));
+    let config = write_config(profile, &profile.extra, stage.variables(), &dir)?;
+    printer::note("start the proxy now:");
+    printer::note(command(&stage, &config, args.log.as_deref())?);
+    for addr in listeners.values() {
+        wait_for(addr);
     }
-    wait_for(proxy);
-    stage.play(corpus, Aim::Running(Target::running(listeners)), &args.profile, args.only.as_deref())
+    let target = Target::running(listeners, args.log.as_deref())?;
+    stage.play(corpus, Aim::Running(target), &args.profile, args.only.as_deref())
+}
+
+/// A line for a shell.
+fn command(stage: &Stage, config: &Path, log: Option<&Path>) -> Result<String, AttackError> {
+    let quoted = |text: &str| {
+        let quoted = shlex::try_quote(text).map(std::borrow::Cow::into_owned);
+        quoted.map_err(|error| AttackError::Usage(format!("{text:?}: {error}")))
+    };
+    let mut line = "env".to_owned();
+    for (name, value) in stage.environment() {
+        line.extend([" ", &quoted(&format!("{name}={value}"))?]);
+    }
+    line.extend([" iron-proxy -config ", &quoted(&config.to_string_lossy())?]);
+    if let Some(log) = log {
+        line.extend([" 2> ", &quoted(&log.to_string_lossy())?]);
+    }
+    Ok(line)
 }
 
 /// Until somebody listens; the user ends it otherwise.
-fn wait_for(addr: SocketAddr) {
-    while std::net::TcpStream::connect(addr).is_err() {
-        std::thread::sleep(std::time::Duration::from_millis(200));
+fn wait_for(addr: &SocketAddr) {
+    while !listens(addr) {
+        std::thread::sleep(std::time::Duration::from_millis(100));
     }
+}
+
+fn listens(addr: &SocketAddr) -> bool {
+    std::net::TcpStream::connect(addr).is_ok()
 }
