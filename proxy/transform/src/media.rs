@@ -78,6 +78,7 @@ fn is_text(kind: &[u8]) -> bool {
 const TEXTS: &[&str] = &[
     "json",
     "xml",
+    "html",
     "x-www-form-urlencoded",
     "javascript",
     "x-javascript",
