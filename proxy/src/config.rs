@@ -16,6 +16,7 @@ mod client_auth;
 mod dns;
 mod env;
 mod error;
+mod formatters;
 mod inert;
 mod limits;
 mod listen;
@@ -25,7 +26,7 @@ mod upstream_proxy;
 
 pub use env::{Env, OVERRIDES};
 pub use error::ConfigErrors;
-pub use load::{Loaded, MANAGEMENT_KEY_ENV, Report, check};
+pub use load::{LIFETIME_HOURS, Loaded, MANAGEMENT_KEY_ENV, Report, check};
 pub use tables::schema;
 
 /// A whole configuration.
@@ -208,7 +209,7 @@ pub struct TlsConfig {
     pub ca_key: Option<PathBuf>,
     /// Entries of the leaf cache; negative means unbounded.
     pub cert_cache_size: i64,
-    /// Lifetime of a leaf in hours.
+    /// Lifetime of a leaf in hours; within [`LIFETIME_HOURS`].
     pub leaf_cert_expiry_hours: i64,
 }
 

@@ -49,8 +49,28 @@ async fn unknown_flags_and_stray_words_end_with_2_and_usage() {
     let ended = run(&["serve", "-config", "x.yaml"]).await;
     assert!(!ended.status.success());
     assert!(ended.stderr.contains("serve"), "{}", ended.stderr);
-    let help = run(&["-help"]).await;
-    assert!(help.status.success() && help.stderr.contains("Usage of"), "{}", help.stderr);
+    for words in [&["schema", "x"][..], &["version", "x"], &["generate-ca", "x"], &["check", "-x"]] {
+        assert_eq!(run(words).await.status.code(), Some(2), "{words:?}");
+    }
+    let ended = run(&["generate-ca", "-expiry-hours", "0", "-outdir", "/nonexistent"]).await;
+    assert!(ended.stderr.contains("-expiry-hours must be from 1"), "{}", ended.stderr);
+    assert_eq!(ended.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn help_names_every_command() {
+    for words in [&["-help"][..], &["--help"], &["-h"], &["help"]] {
+        let help = run(words).await;
+        assert!(help.status.success() && help.stderr.contains("Usage of"), "{}", help.stderr);
+        for command in ["check FILE", "explain", "schema", "generate-ca", "version"] {
+            assert!(help.stderr.contains(command), "{}", help.stderr);
+        }
+    }
+    for command in ["check", "explain", "schema", "generate-ca", "version"] {
+        let help = run(&[command, "-help"]).await;
+        assert!(help.status.success() && help.stdout.is_empty(), "{command}");
+        assert!(help.stderr.starts_with(&format!("Usage of {command}:")), "{}", help.stderr);
+    }
 }
 
 #[tokio::test]

@@ -2,10 +2,22 @@
 
 use std::process::ExitCode;
 
-use super::flags;
+use super::flags::{self, Command};
+use crate::auth::ClientAuth;
+use crate::ca::Authority;
+use crate::config::{Config, TlsMode};
+use crate::server_tls;
+
+const COMMAND: &Command = &Command {
+    words: Some("iron-proxy check FILE"),
+    flags: &[],
+    about: "Says everything that is wrong or odd with a configuration, at once: errors, which stop a start; warnings \
+            about what\nis probably not meant; notes about what has no effect. The environment counts as it would at \
+            a start. Exits with 1 if\nthere are errors.\n",
+};
 
 pub(super) fn main(args: &[String]) -> ExitCode {
-    let flags = match flags::parse("check", &[], args, Some("FILE")) {
+    let flags = match flags::parse("check", COMMAND, args) {
         Ok(flags) => flags,
         Err(error) => return super::usage(&error),
     };
@@ -19,12 +31,18 @@ pub(super) fn main(args: &[String]) -> ExitCode {
             ));
         }
     };
-    let report = crate::config::check(&text, &|name| std::env::var(name).ok());
+    let env = |name: &str| std::env::var(name).ok();
+    let report = crate::config::check(&text, &env);
     for warning in &report.warnings {
         super::say(&format!("warning: {warning}"));
     }
     for note in &report.notes {
         super::say(&format!("note: {note}"));
+    }
+    if let Ok(loaded) = Config::parse(&text, &env) {
+        for problem in files(&loaded.config) {
+            super::say(&format!("warning: a start on this machine would fail: {problem}"));
+        }
     }
     match &report.errors {
         None => super::out(&format!("{path}: ok\n")),
@@ -32,5 +50,50 @@ pub(super) fn main(args: &[String]) -> ExitCode {
             errors.lines().iter().for_each(|line| super::say(&format!("error: {line}")));
             ExitCode::from(super::FAILURE)
         }
+    }
+}
+
+/// What is wrong with the files that a start reads. No error: a machine that only checks need not have them.
+fn files(config: &Config) -> Vec<String> {
+    let mut problems = Vec::new();
+    if let (TlsMode::Mitm, Some(cert), Some(key)) = (config.tls.mode, &config.tls.ca_cert, &config.tls.ca_key)
+        && let Err(error) = Authority::load(cert, key)
+    {
+        problems.push(format!("tls.ca_cert, tls.ca_key: {error}"));
+    }
+    problems.extend(ClientAuth::load(config.proxy.client_auth.as_ref()).err());
+    let client_ca = config.proxy.client_auth.as_ref().and_then(|auth| auth.client_ca.as_deref());
+    problems.extend(client_ca.and_then(|path| server_tls::base(Some(path)).err()));
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_a_start_would_miss_are_named_by_their_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let pair = crate::ca::generate(crate::ca::Algorithm::P256, "test", 1).unwrap();
+        let (cert, key) = (dir.path().join("ca.crt"), dir.path().join("ca.key"));
+        std::fs::write(&cert, &pair.cert).unwrap();
+        std::fs::write(&key, pair.key.expose()).unwrap();
+        let found = |key: &std::path::Path, auth: &str| {
+            let text = format!(
+                "dns: {{enabled: false}}\ntls: {{ca_cert: {}, ca_key: {}}}\n{auth}",
+                cert.display(),
+                key.display()
+            );
+            files(&Config::parse(&text, &|_| None).unwrap().config)
+        };
+        assert_eq!(found(&key, ""), [""; 0]);
+        let auth = "proxy: {client_auth: {token_file: /nonexistent/t, client_ca: /nonexistent/c}}";
+        let all = found(std::path::Path::new("/nonexistent/k"), auth);
+        for (problem, key) in
+            all.iter().zip(["tls.ca_cert, tls.ca_key: reading CA key", "token_file", "client_ca"])
+        {
+            assert!(problem.contains(key), "{all:?}");
+        }
+        assert_eq!(all.len(), 3);
     }
 }

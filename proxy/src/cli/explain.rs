@@ -11,24 +11,28 @@ mod lines;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::flags::{self, Kind, Spec};
+use super::flags::{self, Command, Kind, Spec};
 use crate::config::Config;
 use asked::Asked;
 
-const FLAGS: &[Spec] = &[
-    Spec { name: "config", kind: Kind::Text, default: "", help: "path to config YAML file" },
-    Spec {
-        name: "H",
-        kind: Kind::List,
-        default: "",
-        help: "a header of the request, 'Name: value'; may be repeated",
-    },
-    Spec { name: "d", kind: Kind::Text, default: "", help: "the body of the request" },
-];
-const WORDS: &str = "METHOD URL";
+const COMMAND: &Command = &Command {
+    words: Some("iron-proxy explain -config FILE METHOD URL"),
+    flags: &[
+        Spec { name: "config", kind: Kind::Text, default: "", help: "path to config YAML file" },
+        Spec {
+            name: "H",
+            kind: Kind::List,
+            default: "",
+            help: "a header of the request, 'Name: value'; may be repeated",
+        },
+        Spec { name: "d", kind: Kind::Text, default: "", help: "the body of the request" },
+    ],
+    about: "Says what becomes of a request, and why: which rule decides, which secret is placed where. Nothing is \
+            sent, no name is\nlooked up, no secret is read. Exits with 1 if the request is refused.\n",
+};
 
 pub(super) fn main(args: &[String]) -> ExitCode {
-    let flags = match flags::parse("explain", FLAGS, args, Some(WORDS)) {
+    let flags = match flags::parse("explain", COMMAND, args) {
         Ok(flags) => flags,
         Err(error) => return super::usage(&error),
     };

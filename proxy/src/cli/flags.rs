@@ -2,6 +2,16 @@
 
 use std::fmt::Write as _;
 
+/// What can be written behind a command.
+pub(super) struct Command {
+    /// The words that may follow or stand between the flags, as `FILE`, in a whole line; without it any is refused
+    /// (the reference ignores them, and so runs without the configuration that was meant).
+    pub(super) words: Option<&'static str>,
+    pub(super) flags: &'static [Spec],
+    /// What it does, shown below the flags; lines end with a newline.
+    pub(super) about: &'static str,
+}
+
 /// A flag a command knows.
 pub(super) struct Spec {
     pub(super) name: &'static str,
@@ -50,27 +60,21 @@ impl Flags {
     }
 }
 
-/// Parses `args`. `positional` names the words that may follow or stand between; without it any is refused (the
-/// reference ignores them, and so runs without the configuration that was meant).
-pub(super) fn parse(
-    program: &str,
-    specs: &[Spec],
-    args: &[String],
-    positional: Option<&str>,
-) -> Result<Flags, FlagError> {
+/// Parses `args`.
+pub(super) fn parse(program: &str, command: &Command, args: &[String]) -> Result<Flags, FlagError> {
     let mut flags = Flags::default();
-    for spec in specs.iter().filter(|spec| !spec.default.is_empty()) {
+    for spec in command.flags.iter().filter(|spec| !spec.default.is_empty()) {
         flags.values.push((spec.name, spec.default.to_owned()));
     }
     let wrong = |problem: String| FlagError {
-        text: format!("{problem}\n{}", usage(program, specs, positional)),
+        text: format!("{problem}\n{}", usage(program, command)),
         asked_for_help: false,
     };
     let mut words = args.iter();
     while let Some(word) = words.next() {
         let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).filter(|name| !name.is_empty());
         let Some(name) = name else {
-            if positional.is_none() {
+            if command.words.is_none() {
                 return Err(wrong(format!("unexpected argument: {word}")));
             }
             flags.rest.push(word.clone());
@@ -81,9 +85,9 @@ pub(super) fn parse(
             None => (name, None),
         };
         if inline.is_none() && matches!(name, "h" | "help") {
-            return Err(FlagError { text: usage(program, specs, positional), asked_for_help: true });
+            return Err(FlagError { text: usage(program, command), asked_for_help: true });
         }
-        let Some(spec) = specs.iter().find(|spec| spec.name == name) else {
+        let Some(spec) = command.flags.iter().find(|spec| spec.name == name) else {
             return Err(wrong(format!("flag provided but not defined: -{name}")));
         };
         let value = inline.or_else(|| words.next().cloned());
@@ -96,12 +100,13 @@ pub(super) fn parse(
     Ok(flags)
 }
 
-fn usage(program: &str, specs: &[Spec], positional: Option<&str>) -> String {
-    let mut text = match positional {
+/// The flags in the words of the reference, then what the command does.
+pub(super) fn usage(program: &str, command: &Command) -> String {
+    let mut text = match command.words {
         None => format!("Usage of {program}:\n"),
         Some(words) => format!("Usage of {program}: {words}\n"),
     };
-    for spec in specs {
+    for spec in command.flags {
         let kind = match spec.kind {
             Kind::Text | Kind::List => "string",
             Kind::Int => "int",
@@ -115,6 +120,7 @@ fn usage(program: &str, specs: &[Spec], positional: Option<&str>) -> String {
         }
         text.push('\n');
     }
+    text.push_str(command.about);
     text
 }
 
@@ -122,10 +128,14 @@ fn usage(program: &str, specs: &[Spec], positional: Option<&str>) -> String {
 mod tests {
     use super::*;
 
-    const SPECS: &[Spec] = &[
-        Spec { name: "outdir", kind: Kind::Text, default: ".", help: "directory" },
-        Spec { name: "hours", kind: Kind::Int, default: "8760", help: "lifetime" },
-    ];
+    const COMMAND: &Command = &Command {
+        words: None,
+        flags: &[
+            Spec { name: "outdir", kind: Kind::Text, default: ".", help: "directory" },
+            Spec { name: "hours", kind: Kind::Int, default: "8760", help: "lifetime" },
+        ],
+        about: "Does things.\n",
+    };
 
     fn words(text: &str) -> Vec<String> {
         text.split_whitespace().map(str::to_owned).collect()
@@ -134,7 +144,7 @@ mod tests {
     #[test]
     fn one_dash_two_dashes_and_equals_are_the_same() {
         for text in ["-outdir x", "--outdir x", "-outdir=x", "--outdir=x"] {
-            let flags = parse("p", SPECS, &words(text), None).unwrap();
+            let flags = parse("p", COMMAND, &words(text)).unwrap();
             assert_eq!((flags.text("outdir"), flags.text("hours")), ("x", "8760"));
         }
     }
@@ -147,11 +157,18 @@ mod tests {
             ("-outdir", "flag needs an argument: -outdir"),
             ("-hours x", "invalid value \"x\" for flag -hours: parse error"),
         ] {
-            let error = parse("p", SPECS, &words(text), None).unwrap_err();
+            let error = parse("p", COMMAND, &words(text)).unwrap_err();
             assert!(error.text.starts_with(problem), "{}", error.text);
             assert!(error.text.contains("Usage of p:\n  -outdir string\n    \tdirectory (default \".\")\n"));
             assert!(!error.asked_for_help);
         }
-        assert!(parse("p", SPECS, &words("-h"), None).unwrap_err().asked_for_help);
+        let help = parse("p", COMMAND, &words("-h")).unwrap_err();
+        assert!(
+            help.asked_for_help && help.text.ends_with("(default 8760)\nDoes things.\n"),
+            "{}",
+            help.text
+        );
+        let takes_words = Command { words: Some("p FILE"), ..*COMMAND };
+        assert_eq!(parse("p", &takes_words, &words("a -hours 1 b")).unwrap().rest(), ["a", "b"]);
     }
 }

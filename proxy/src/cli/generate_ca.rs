@@ -6,27 +6,47 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::flags::{self, Kind, Spec};
+use super::flags::{self, Command, Kind, Spec};
 use crate::ca::{Algorithm, errno_text, generate};
+use crate::config::LIFETIME_HOURS;
 
-const FLAGS: &[Spec] = &[
-    Spec {
-        name: "alg",
-        kind: Kind::Text,
-        default: "rsa4096",
-        help: "key algorithm: rsa4096, ed25519 or p256",
-    },
-    Spec { name: "expiry-hours", kind: Kind::Int, default: "8760", help: "CA certificate lifetime in hours" },
-    Spec { name: "name", kind: Kind::Text, default: "iron-proxy CA", help: "CA subject common name" },
-    Spec { name: "outdir", kind: Kind::Text, default: ".", help: "output directory for ca.crt and ca.key" },
-];
+const COMMAND: &Command = &Command {
+    words: None,
+    flags: &[
+        Spec {
+            name: "alg",
+            kind: Kind::Text,
+            default: "rsa4096",
+            help: "key algorithm: rsa4096, ed25519 or p256",
+        },
+        Spec {
+            name: "expiry-hours",
+            kind: Kind::Int,
+            default: "8760",
+            help: "CA certificate lifetime in hours",
+        },
+        Spec { name: "name", kind: Kind::Text, default: "iron-proxy CA", help: "CA subject common name" },
+        Spec {
+            name: "outdir",
+            kind: Kind::Text,
+            default: ".",
+            help: "output directory for ca.crt and ca.key",
+        },
+    ],
+    about: "Makes a certificate authority for tls.ca_cert and tls.ca_key. Clients of the proxy have to trust ca.crt. \
+            Existing files\nare not replaced.\n",
+};
 
 pub(super) fn main(args: &[String]) -> ExitCode {
-    let flags = match flags::parse("generate-ca", FLAGS, args, None) {
+    let flags = match flags::parse("generate-ca", COMMAND, args) {
         Ok(flags) => flags,
         Err(error) => return super::usage(&error),
     };
     let hours = flags.text("expiry-hours").parse().unwrap_or(8760);
+    if !LIFETIME_HOURS.contains(&hours) {
+        let (from, to) = (LIFETIME_HOURS.start(), LIFETIME_HOURS.end());
+        return super::fail(&format!("-expiry-hours must be from {from} to {to}; got {hours}"));
+    }
     match write_pair(flags.text("alg"), flags.text("name"), hours, Path::new(flags.text("outdir"))) {
         Ok(wrote) => super::out(&wrote),
         Err(problem) => super::fail(&problem),

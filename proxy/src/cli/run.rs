@@ -28,6 +28,11 @@ pub(super) fn main(flags: &Flags) -> ExitCode {
     let loaded = match Config::load(path.as_deref(), &env) {
         Ok(loaded) => loaded,
         Err(errors) if errors.is_build() => return refuse_pipeline(&errors),
+        Err(errors) if path.is_none() => {
+            return super::fail(&format!(
+                "{errors}\nhint: there is no -config FILE, so only the environment was read"
+            ));
+        }
         Err(errors) => return super::fail(&errors.to_string()),
     };
     if loaded.config.management.is_some() && path.is_none() {

@@ -50,6 +50,12 @@ impl Context<'_> {
         (self.env)(name).filter(|value| !value.is_empty())
     }
 
+    /// Where the value of a key comes from: its variable if that is set, else the key itself.
+    pub(super) fn origin(&self, path: &'static str) -> &'static str {
+        let variable = OVERRIDES.into_iter().find(|(var, of)| *of == path && self.var(var).is_some());
+        variable.map_or(path, |(var, _)| var)
+    }
+
     /// A rule that the whole configuration breaks; in the words of the reference, which name the key.
     pub(super) fn invalid(&self, text: impl Into<String>) {
         self.problem(Class::Invalid, text.into());

@@ -17,7 +17,8 @@ pub(super) fn check(config: &Config, context: Context<'_>) {
     ];
     for (key, address) in addresses {
         if let Some(problem) = address.and_then(|address| problem(address)) {
-            context.invalid(format!("{key}: {problem}; write host:port, or :port for every address"));
+            let from = context.origin(key);
+            context.invalid(format!("{from}: {problem}; write host:port, or :port for every address"));
         }
     }
 }

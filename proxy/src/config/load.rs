@@ -1,5 +1,6 @@
 //! File, environment and defaults put together and checked.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use centaur_net::guard::{DEFAULT_DENY_CIDRS, DialGuard};
@@ -12,8 +13,8 @@ use tracing::Level;
 use super::env::{Context, Env, Section};
 use super::error::ConfigErrors;
 use super::{
-    Config, ManagementConfig, ProxyConfig, TlsConfig, TlsMode, client_auth, dns, inert, limits, listen,
-    tables, upstream_proxy,
+    Config, ManagementConfig, ProxyConfig, TlsConfig, TlsMode, client_auth, dns, formatters, inert, limits,
+    listen, tables, upstream_proxy,
 };
 
 /// Variable of the management key, unless another is named.
@@ -28,13 +29,15 @@ const RESPONSE_HEADER_TIMEOUT: &str = "30s";
 const POLL_INTERVAL: &str = "10s";
 const CERT_CACHE_SIZE: i64 = 1_000;
 const LEAF_HOURS: i64 = 72;
+/// How long a certificate may live: a thousand years, which every date format of certificates can say.
+pub const LIFETIME_HOURS: RangeInclusive<i64> = 1..=8_760_000;
 
 /// A configuration that can be run, and what should be said about it.
 #[derive(Debug)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// Lines for the log at start: unknown keys under `compat: lenient`, and a missing allowlist.
+    /// Lines for the log at start, as unknown keys under `compat: lenient`.
     pub warnings: Vec<String>,
     /// There is no `allowlist`, so every request is allowed, as in the reference.
     pub allow_all: bool,
@@ -92,7 +95,6 @@ pub fn check(text: &str, env: Env<'_>) -> Report {
         Ok(loaded) => (None, loaded.warnings),
         Err(errors) => (Some(errors), Vec::new()),
     };
-    warnings.retain(|warning| !lints.contains(warning));
     warnings.extend(lints);
     Report { errors, warnings, notes }
 }
@@ -134,11 +136,8 @@ fn parse(
     let Some(config) = config.filter(|_| errors.is_empty()) else {
         return (Err(ConfigErrors::Problems(errors)), lints);
     };
-    let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    let warnings = warnings.iter().map(ToString::to_string).collect();
     let allow_all = !config.transforms.iter().any(|(_, spec)| matches!(spec, TransformSpec::Allowlist(_)));
-    if allow_all {
-        warnings.extend(lints.iter().find(|lint| lint.starts_with("no allowlist")).cloned());
-    }
     (Ok(Loaded { config, warnings, allow_all }), lints)
 }
 
@@ -152,6 +151,7 @@ fn read(root: &Node, context: Context<'_>, occasion: Occasion) -> Option<Config>
     let lenient = compat(&fields) == Some(true);
     let transforms =
         fields.key("transforms").map(|list| parse_transforms(&list, lenient)).unwrap_or_default();
+    formatters::check(root.node(), context);
     for absent in tables::CONFIG.keys.iter().filter(|key| matches!(key.kind, Kind::Absent)) {
         if let Some(cursor) = fields.key(absent.name) {
             cursor.report::<()>(Class::Build, format!("{} is not available in this build", absent.name));
@@ -203,7 +203,7 @@ fn read(root: &Node, context: Context<'_>, occasion: Occasion) -> Option<Config>
     // What the reference finds only when it opens its sockets.
     listen::check(&config, context);
     if let Err(error) = Resolver::new(config.dns.upstream_resolver.as_deref()) {
-        context.invalid(format!("dns.upstream_resolver: {error}"));
+        context.invalid(format!("{}: {error}", context.origin("dns.upstream_resolver")));
     }
     Some(config)
 }
@@ -232,12 +232,19 @@ fn tls(section: &Section<'_>, context: Context<'_>) -> TlsConfig {
     if mode != "mitm" && mode != "sni-only" {
         context.invalid(format!("tls.mode must be \"mitm\" or \"sni-only\"; got {mode:?}"));
     }
+    let leaf_cert_expiry_hours = section.int("leaf_cert_expiry_hours", "Atoi").unwrap_or(LEAF_HOURS);
+    if !LIFETIME_HOURS.contains(&leaf_cert_expiry_hours) {
+        let (from, to) = (LIFETIME_HOURS.start(), LIFETIME_HOURS.end());
+        context.invalid(format!(
+            "tls.leaf_cert_expiry_hours must be from {from} to {to}; got {leaf_cert_expiry_hours}"
+        ));
+    }
     TlsConfig {
         mode: if mode == "sni-only" { TlsMode::SniOnly } else { TlsMode::Mitm },
         ca_cert: ca_cert.map(PathBuf::from),
         ca_key: ca_key.map(PathBuf::from),
         cert_cache_size: section.int("cert_cache_size", "Atoi").unwrap_or(CERT_CACHE_SIZE),
-        leaf_cert_expiry_hours: section.int("leaf_cert_expiry_hours", "Atoi").unwrap_or(LEAF_HOURS),
+        leaf_cert_expiry_hours,
     }
 }
 

@@ -106,9 +106,7 @@ transforms: [{name: allowlist, config: {domains: ['*']}}]
 
 #[test]
 fn a_file_without_an_allowlist_loads_and_says_that_it_allows_all() {
-    let loaded = loads("");
-    assert!(loaded.allow_all);
-    assert!(loaded.warnings[0].starts_with("no allowlist"), "{:?}", loaded.warnings);
+    assert!(loads("").allow_all);
     assert!(!loads("transforms: [{name: allowlist}]\n").allow_all);
 }
 
@@ -180,6 +178,13 @@ fn variables_that_cannot_be_read_are_named_as_go_names_them() {
     ] {
         assert_eq!(load_with(BASE, &[(var, value)]).unwrap_err().to_string(), format!("{var}: {want}"));
     }
+    let vars = [("IRON_PROXY_HTTP_LISTEN", "a"), ("IRON_DNS_UPSTREAM_RESOLVER", "b")];
+    let error = load_with(&format!("{BASE}metrics: {{listen: c}}"), &vars).unwrap_err().to_string();
+    for named in
+        ["IRON_PROXY_HTTP_LISTEN: address a:", "IRON_DNS_UPSTREAM_RESOLVER: ", "metrics.listen: address c:"]
+    {
+        assert!(error.contains(named), "{error}");
+    }
 }
 
 #[test]
@@ -187,6 +192,14 @@ fn what_does_not_fit_together_is_said_in_the_words_of_the_reference() {
     let error = |text: &str| load_with(text, &[]).unwrap_err().to_string();
     assert_eq!(error("{}"), "dns.proxy_ip is required\ntls.ca_cert is required\ntls.ca_key is required");
     assert_eq!(error("dns: {enabled: false}\ntls: {ca_cert: a}"), "tls.ca_key is required");
+    for hours in [-5, 8_760_001] {
+        assert_eq!(
+            error(&format!(
+                "dns: {{enabled: false}}\ntls: {{mode: sni-only, leaf_cert_expiry_hours: {hours}}}"
+            )),
+            format!("tls.leaf_cert_expiry_hours must be from 1 to 8760000; got {hours}")
+        );
+    }
     assert_eq!(
         error("dns: {enabled: false}\ntls: {mode: foo}"),
         "tls.mode must be \"mitm\" or \"sni-only\"; got \"foo\""
@@ -227,6 +240,13 @@ proxy.upstream_proxy.https_proxy: a proxy URL has nothing behind the port",
         (
             "management: {listen: ':0', api_key_env: K}",
             "management.api_key_env \"K\" is not set in the environment",
+        ),
+        (
+            "transforms: [{name: secrets, config: {secrets: [
+  {source: {type: env, var: V}, inject: {header: a, formatter: '{{ .Value }'}},
+  {source: {type: env, var: V}, inject: {query_param: a, formatter: '{{ nope .Value }}'}}]}}]",
+            "initializing transform \"secrets\": secrets[0]: inject: formatter: line 1: unexpected character (line 4: transforms[0].config.secrets[0].inject.formatter)
+initializing transform \"secrets\": secrets[1]: inject: formatter: line 1: function \"nope\" is not defined (line 5: transforms[0].config.secrets[1].inject.formatter)",
         ),
         ("mcp: {}", "mcp is not available in this build (line 3: mcp)"),
         ("postgres: []", "postgres is not available in this build (line 3: postgres)"),
@@ -332,7 +352,7 @@ fn lenient_files_keep_their_unknown_keys_inside_transforms_only() {
             .contains("field domain not found in type allowlist.config; did you mean \"domains\"?")
     );
     let loaded = loads(&format!("compat: lenient\n{transforms}"));
-    assert_eq!(loaded.warnings.len(), 1);
+    assert_eq!((loaded.warnings.len(), loaded.allow_all), (1, false));
     assert!(loaded.warnings[0].contains("field domain not found"), "{:?}", loaded.warnings);
     assert!(fails("compat: lenient\nproxy: {htp_listen: a}\n").contains("field htp_listen not found"));
 }
@@ -418,6 +438,21 @@ fn check_notes_what_is_set_and_does_nothing() {
         loads(text).warnings.iter().all(|warning| !warning.contains("no effect")),
         "not worth a log line"
     );
+}
+
+#[test]
+fn a_formatter_that_fails_on_every_value_is_a_warning() {
+    let warnings = |formatter: &str| {
+        let secrets =
+            format!("[{{source: {{type: env, var: V}}, inject: {{header: a, formatter: '{formatter}'}}}}]");
+        loads(&format!(
+            "transforms: [{{name: allowlist}}, {{name: secrets, config: {{secrets: {secrets}}}}}]"
+        ))
+        .warnings
+    };
+    assert_eq!(warnings("Bearer {{ .Value }}"), [""; 0]);
+    let found = warnings("Bearer {{ .Token }}");
+    assert!(found.len() == 1 && found[0].starts_with("secrets[0]: inject: formatter: "), "{found:?}");
 }
 
 /// Defaults stand in the tables as text and in the code as values.
