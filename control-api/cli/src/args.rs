@@ -7,26 +7,29 @@ use clap::{Args, Parser, Subcommand};
 
 /// Any program, with credentials it never holds.
 #[derive(Debug, Parser)]
-#[command(name = "centaur", version, disable_version_flag = true, max_term_width = 100)]
+#[command(name = "centaur", version, disable_version_flag = true, max_term_width = 100, after_help = FIRST_STEPS)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
+const FIRST_STEPS: &str = "\
+`centaur demo` shows what it is about. `centaur run --help` has examples for your own programs.";
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a program behind the proxy, with placeholders for its credentials
+    /// Run a program that holds placeholders and reaches only the hosts that you name
     Run(RunArgs),
-    /// Check this machine: the runtimes' trust, or the isolation
+    /// Check this machine: does the isolation hold, do language runtimes trust the proxy
     #[command(subcommand)]
     Doctor(Doctor),
     /// Show the proxy at work, on loopback and with a made-up key
     Demo,
     /// Play hostile clients against a proxy and report what it let through
     Attack(crate::commands::attack::AttackArgs),
-    /// The proxy's own command line, as `iron-proxy`
+    /// Run the proxy alone, with a file; same as `iron-proxy` (`centaur proxy -help`)
     #[command(disable_help_flag = true)]
     Proxy {
         /// Arguments of iron-proxy
@@ -42,7 +45,7 @@ pub enum Command {
 pub enum Doctor {
     /// Try to get out of the isolation of `centaur run`; every way must fail
     Escape,
-    /// Try each runtime found here against a TLS origin behind the proxy
+    /// Try each language runtime found here on a TLS host behind the proxy; name the fix for each that fails
     Trust,
 }
 
@@ -54,15 +57,15 @@ pub struct RunArgs {
     #[arg(long, value_name = "BINDING", help = SECRET, long_help = SECRET_LONG)]
     pub secret: Vec<String>,
 
-    /// Another text for the placeholder of a secret, for programs that check its form: NAME=TEXT
+    /// Another placeholder than the word NAME, for programs that check the form of a key; may be repeated
     #[arg(long, value_name = "NAME=TEXT")]
     pub placeholder: Vec<String>,
 
     /// `--allow`, read by [`crate::binding::parse_allow`].
-    #[arg(long, value_name = "HOST", help = "A host that may be reached without a credential: HOST[:PORT]")]
+    #[arg(long, value_name = "HOST", help = ALLOW)]
     pub allow: Vec<String>,
 
-    /// The proxy's configuration instead of --secret and --allow
+    /// The proxy's YAML instead of --secret, --placeholder and --allow
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -70,15 +73,15 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub audit: Option<PathBuf>,
 
-    /// For each refusal, print the flag that would allow it
+    /// For each refusal, print the flag that would allow it; name the variables that were removed
     #[arg(long)]
     pub explain: bool,
 
-    /// Weaker: no isolation, only variables that a program may ignore
+    /// Weaker: no isolation, only proxy variables, which a program may ignore
     #[arg(long)]
     pub cooperative: bool,
 
-    /// Print the proxy's configuration and stop
+    /// Print the YAML that the flags stand for, and stop
     #[arg(long)]
     pub print_config: bool,
 
@@ -87,24 +90,37 @@ pub struct RunArgs {
     pub program: Vec<OsString>,
 }
 
-const SECRET: &str = "A credential and where it may go: NAME[=SOURCE]@HOST[:PORT][,HOST…][/PLACE[+PLACE…]]";
+const SECRET: &str = "A credential and where it may go, NAME[=SOURCE]@HOST[/PLACE]; may be repeated";
 
+const ALLOW: &str =
+    "A host that may be reached without a credential, HOST[:PORT]; `*` is all; may be repeated";
+
+// Lines that clap does not have to break.
 const SECRET_LONG: &str = "\
-A credential and where it may go: NAME[=SOURCE]@HOST[:PORT][,HOST…][/PLACE[+PLACE…]]
+A credential and where it may go; may be repeated
 
-NAME is the variable that holds the placeholder inside. SOURCE is env:VAR, file:PATH or cmd:COMMAND, by default the \
-variable NAME. HOST may be *.example.com; port 443 and TLS unless :PORT or http:// says otherwise. PLACE is \
-header:NAME, basic, query, query:NAME, path or body, by default the well-known credential headers, Basic included.";
+NAME[=SOURCE]@HOST[:PORT][,HOST[:PORT]…][/PLACE[+PLACE…]]
+
+NAME    the variable that holds the placeholder inside
+SOURCE  env:VAR, file:PATH or cmd:COMMAND; without one, the caller's variable NAME
+HOST    a name, an address, or *.example.com; TLS on port 443 unless :PORT is given,
+        cleartext on port 80 only as http://HOST
+PLACE   header:NAME, basic, query, query:NAME, path or body; without one, the headers
+        that usually hold credentials, Authorization (Basic included) among them";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
-  centaur run --secret GITHUB_TOKEN@api.github.com -- sh -c 'curl -H \"Authorization: Bearer $GITHUB_TOKEN\" …'
+  centaur run --secret OPENAI_API_KEY@api.openai.com -- python3 agent.py
   centaur run --secret T=file:/run/secrets/t@api.example.com:8443/header:X-Key -- ./agent
-  centaur run --secret 'K=cmd:pass show maps@maps.example.com/query' --allow pypi.org -- python3 app.py
+  centaur run --secret 'K=cmd:pass show maps@maps.example.com/query:key' --allow pypi.org -- ./map
   centaur run --config egress.yaml --audit audit.jsonl -- npm test
 
-The program finds NAME=NAME in its environment and uses that word as if it were the credential. The exit code is
-the program's own; 125 means that centaur itself failed, 126 and 127 that the program could not be run or found.";
+The program finds NAME=NAME in its environment and uses that word as if it were the credential; the
+proxy puts the value in its place. To use it in a shell, quote it from yours:
+  centaur run --secret TOKEN@api.github.com -- sh -c 'curl -H \"Authorization: Bearer $TOKEN\" …'
+
+The exit code is the program's own; 125 means that centaur itself failed, 126 and 127 that the
+program could not be run or found.";
 
 #[cfg(test)]
 mod tests {

@@ -2,14 +2,16 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use centaur_base::Secret;
 use centaur_policies::spec::{SecretMode, SecretSpec, SourceKind, TransformSpec};
 use iron_proxy::app::{self, Options, Running, StartError};
 use iron_proxy::config::{ClientAuthConfig, Config, ConfigErrors, TokenSource};
 use iron_proxy::listen::Sockets;
 use iron_proxy::sink::Sink;
-use iron_proxy::sources::SourcePool;
+use iron_proxy::sources::{Source, SourcePool};
 use rustls::pki_types::CertificateDer;
 use tokio::runtime::Runtime;
 
@@ -86,11 +88,34 @@ pub struct Held {
 
 /// All secrets of a configuration.
 pub fn held(config: &Config) -> Vec<Held> {
+    secrets(config).map(held_one).collect()
+}
+
+fn secrets(config: &Config) -> impl Iterator<Item = &SecretSpec> {
     let specs = config.transforms.iter().filter_map(|(_, transform)| match transform {
         TransformSpec::Secrets(specs) => Some(specs),
         _ => None,
     });
-    specs.flatten().map(held_one).collect()
+    specs.flatten()
+}
+
+/// A value that was fetched before the proxy started, and the program that gave it.
+pub struct Fetched {
+    /// Program and arguments, as the `cmd` source has them.
+    pub argv: Vec<String>,
+    /// What it printed.
+    pub value: Secret<String>,
+}
+
+/// Gives the sources what was fetched for them already, so that no program runs twice at the start. What this gives
+/// keeps the sources until the proxy has them.
+fn preset(pool: &SourcePool, config: &Config, fetched: &[Fetched]) -> Vec<Arc<Source>> {
+    let known = |spec: &SecretSpec| {
+        let SourceKind::Cmd { argv } = &spec.source.kind else { return None };
+        let found = fetched.iter().find(|found| found.argv == *argv)?;
+        Some(pool.preset(&spec.source, Secret::new(found.value.expose().clone())))
+    };
+    secrets(config).filter_map(known).collect()
 }
 
 fn held_one(spec: &SecretSpec) -> Held {
@@ -114,12 +139,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts on `listeners`; audit lines go to `audit`, its own log to standard error.
+    /// Starts on `listeners`, with the values in `fetched`; audit lines go to `audit`, its own log to standard error.
     ///
     /// # Errors
     /// See [`EngineError`]; nothing runs then.
     pub fn start(
         config: Config,
+        fetched: &[Fetched],
         listeners: Listeners,
         audit: impl Write + Send + 'static,
         extra_roots: Vec<CertificateDer<'static>>,
@@ -129,13 +155,15 @@ impl Engine {
             tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
         let audit = Sink::new(audit);
         let Listeners { http, https, tunnel, dns_udp, dns_tcp } = listeners;
+        let sources = SourcePool::default();
+        let _held = preset(&sources, &config, fetched);
         let options = Options {
             audit: audit.clone(),
             sockets: Sockets { http, https, tunnel, dns_udp, dns_tcp },
             extra_roots,
             metrics: false,
             reload: None,
-            sources: SourcePool::default(),
+            sources,
         };
         let running = {
             let _inside = runtime.enter();

@@ -128,17 +128,25 @@ fn headers(places: &[Place]) -> Vec<&str> {
 }
 
 fn source(source: &Source) -> String {
+    if let Source::Env(var) = source {
+        return format!("{{type: env, var: {}}}", quote(var));
+    }
+    let argv = argv(source).iter().map(|word| quote(word)).collect::<Vec<_>>().join(", ");
+    // Read again now and then, so that a rotated file is noticed.
+    let ttl = if matches!(source, Source::File(_)) { ", ttl: 30s" } else { "" };
+    format!("{{type: cmd, argv: [{argv}]{ttl}}}")
+}
+
+/// The program by which the proxy fetches a value; none for a variable.
+pub fn argv(source: &Source) -> Vec<String> {
     match source {
-        Source::Env(var) => format!("{{type: env, var: {}}}", quote(var)),
+        Source::Env(_) => Vec::new(),
         // The proxy's own `file` source keeps every byte, and a file written by an editor ends in a newline, which no
-        // header may hold; `cat` as a command loses it. Read again now and then, so that a rotated file is noticed.
+        // header may hold; `cat` as a command loses it.
         Source::File(path) => {
-            format!("{{type: cmd, argv: [cat, \"--\", {}], ttl: 30s}}", quote(&path.to_string_lossy()))
+            vec!["cat".to_owned(), "--".to_owned(), path.to_string_lossy().into_owned()]
         }
-        Source::Command(argv) => {
-            let argv = argv.iter().map(|word| quote(word)).collect::<Vec<_>>().join(", ");
-            format!("{{type: cmd, argv: [{argv}]}}")
-        }
+        Source::Command(argv) => argv.clone(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the arguments of `centaur run` mean on this machine: flags read, values fetched once, everything checked.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,7 @@ pub struct BoundSecret {
     pub flag: SecretFlag,
     /// What the program finds in its environment.
     pub placeholder: String,
-    /// The value now; the proxy fetches it by itself. Absent under `--print-config`, which needs none.
+    /// The value now, which the proxy begins with. Absent under `--print-config`, which needs none.
     pub value: Option<Secret<String>>,
 }
 
@@ -66,6 +67,17 @@ pub enum Audit {
     Stderr,
     /// The end of a file.
     File(PathBuf),
+}
+
+impl fmt::Display for Audit {
+    /// As `--audit` takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => Ok(()),
+            Self::Stderr => f.write_str("-"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
 }
 
 impl RunSettings {
@@ -130,7 +142,14 @@ fn secrets(
         {
             problems.push(format!("--secret {}: given twice with different sources", flag.name));
         }
-        let value = match fetch.then(|| read_value(&flag.source, env)).transpose() {
+        // One source is read once, however many flags name it: a command may ask, or count.
+        let known = secrets.iter().find(|other| other.flag.source == flag.source);
+        let known = known.and_then(|other| other.value.as_ref());
+        let read = || match known {
+            Some(value) => Ok(Secret::new(value.expose().clone())),
+            None => read_value(&flag.source, env),
+        };
+        let value = match fetch.then(read).transpose() {
             Ok(value) => value,
             Err(problem) => {
                 problems.push(format!("--secret {}: {problem}", flag.name));

@@ -14,7 +14,7 @@ use super::EXIT_OURS;
 use crate::args::RunArgs;
 use crate::audit::AuditLines;
 use crate::binding::Source;
-use crate::engine::{self, Engine, EngineError};
+use crate::engine::{self, Engine, EngineError, Fetched};
 use crate::environment::Environment;
 use crate::generate::{self, Binding, Paths};
 use crate::printer;
@@ -56,6 +56,9 @@ pub enum RunError {
     /// The proxy did not start.
     #[error("{0}")]
     Proxy(#[from] EngineError),
+    /// The file of `--audit`.
+    #[error("--audit {0}: {1}")]
+    Audit(String, #[source] io::Error),
     /// A file or directory of ours.
     #[error("cannot {0}: {1}")]
     Io(&'static str, #[source] io::Error),
@@ -71,7 +74,7 @@ impl RunError {
             Self::Isolation(error) => error.exit,
             Self::Program(_, error) if error.kind() == io::ErrorKind::NotFound => 127,
             Self::Program(..) => 126,
-            Self::Proxy(_) | Self::Io(..) => EXIT_OURS,
+            Self::Proxy(_) | Self::Audit(..) | Self::Io(..) => EXIT_OURS,
         }
     }
 
@@ -99,7 +102,7 @@ pub fn run_program(settings: &RunSettings) -> Result<Ended, RunError> {
     let session = Session::open().map_err(|e| RunError::Io("make a private directory", e))?;
     let config = load_config(settings, &session)?;
     let audit = AuditLines::open(&settings.audit, settings.explain)
-        .map_err(|e| RunError::Io("open the audit file", e))?;
+        .map_err(|e| RunError::Audit(settings.audit.to_string(), e))?;
     let held = Held::of(settings, &config);
     let env = program_environment(settings, &session, &config, &held)?;
     let run = Run { settings, session: &session, config, held, audit };
@@ -122,11 +125,17 @@ impl Run<'_> {
         env.route_java("127.0.0.1", TUNNEL_PORT);
         let env = env.into_vec();
         let scratch = self.session.scratch();
-        let Self { settings, config, audit, .. } = self;
+        let Self { settings, config, audit, held, .. } = self;
         let (program, args) = (&settings.program, &settings.args);
         let plan = Plan { program, args, env: &env, scratch: &scratch, masks: &masks };
         let mut isolation = Isolation::prepare(&plan)?;
-        let engine = Engine::start(config, isolation.take_listeners(), audit, settings.extra_roots.clone())?;
+        let engine = Engine::start(
+            config,
+            &held.fetched,
+            isolation.take_listeners(),
+            audit,
+            settings.extra_roots.clone(),
+        )?;
         let signals = Signals::catch().map_err(|e| RunError::Io("catch signals", e))?;
         let forwarding = signals.forward_to(isolation.start()?);
         let ended = isolation.wait();
@@ -140,8 +149,8 @@ impl Run<'_> {
         let tunnel = std::net::TcpListener::bind("127.0.0.1:0").map_err(failed)?;
         let port = tunnel.local_addr().map_err(failed)?.port();
         let listeners = Listeners { tunnel: vec![tunnel], ..Listeners::default() };
-        let Self { settings, session, config, audit, .. } = self;
-        let engine = Engine::start(config, listeners, audit, settings.extra_roots.clone())?;
+        let Self { settings, session, config, audit, held } = self;
+        let engine = Engine::start(config, &held.fetched, listeners, audit, settings.extra_roots.clone())?;
         warn_of_exceptions(settings, &env);
         env.route(&session.proxy_url("127.0.0.1", port));
         env.route_java("127.0.0.1", port);
@@ -167,6 +176,7 @@ fn pidfd(child: &Child) -> io::Result<OwnedFd> {
 }
 
 /// What must not be inside, and what stands in its place.
+#[derive(Default)]
 struct Held {
     /// Variable and placeholder.
     placeholders: Vec<(String, String)>,
@@ -174,17 +184,23 @@ struct Held {
     values: Vec<Secret<String>>,
     /// Files that hold values.
     files: Vec<PathBuf>,
+    /// What programs gave already.
+    fetched: Vec<Fetched>,
 }
 
 impl Held {
     fn of(settings: &RunSettings, config: &Config) -> Self {
-        let mut held = Self { placeholders: Vec::new(), values: Vec::new(), files: Vec::new() };
+        let mut held = Self::default();
         match &settings.policy {
             Policy::Flags { secrets, .. } => {
                 for secret in secrets {
                     held.placeholders.push((secret.flag.name.clone(), secret.placeholder.clone()));
-                    held.values
-                        .extend(secret.value.as_ref().map(|value| Secret::new(value.expose().clone())));
+                    if let Some(value) = &secret.value {
+                        let copy = || Secret::new(value.expose().clone());
+                        held.values.push(copy());
+                        held.fetched
+                            .push(Fetched { argv: generate::argv(&secret.flag.source), value: copy() });
+                    }
                     if let Source::File(path) = &secret.flag.source {
                         held.files.push(path.clone());
                     }

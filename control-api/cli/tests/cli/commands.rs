@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use crate::support::{centaur, outcome};
+use crate::support::{centaur, outcome, run};
 
 #[test]
 fn the_demonstration_goes_as_told_and_never_shows_the_key() {
@@ -73,4 +73,21 @@ fn a_reader_that_goes_away_is_no_failure() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"));
+}
+
+#[test]
+fn a_failure_names_its_flag_and_ends_with_125() {
+    for (flags, named) in [
+        (&["--audit", "/nonexistent/a.jsonl"][..], "--audit /nonexistent/a.jsonl: "),
+        (&["--config", "/nonexistent/c.yaml"], "--config /nonexistent/c.yaml: "),
+        (&["--allow", "a b"], "--allow \"a b\": "),
+        (&["--secret", "NOPE@a.test"], "--secret NOPE: "),
+        (&["--placeholder", "T=long-enough"], "--placeholder T: "),
+        (&["--alow", "a.test"], "'--alow'"),
+    ] {
+        let ended = outcome(&mut run(flags, &["true"]));
+        assert_eq!(ended.code, Some(125), "{flags:?} {}", ended.err);
+        assert!(ended.err.contains(named), "{flags:?} {}", ended.err);
+    }
+    assert_eq!(outcome(&mut run(&["--allow", "a.test"], &["true"])).code, Some(0));
 }

@@ -83,3 +83,46 @@ fn a_host_allowed_by_a_flag_is_allowed_and_another_is_not() {
     let ended = outcome(&mut run(&["--allow", "allowed.invalid"], &["sh", "-c", &script]));
     assert_eq!(ended.out, "502 403 ", "{}", ended.err);
 }
+
+#[test]
+fn a_named_parameter_gets_the_value_and_the_placeholder_elsewhere_stays() {
+    let world = World::new();
+    let printed =
+        outcome(&mut world.run_with_flags(&["--print-config", "--secret", "KEY@api.test/query:key"], &[]));
+    // As printed, but with the session's own CA and a way to the origin on loopback.
+    let config: String = printed
+        .out
+        .lines()
+        .filter(|line| !line.starts_with("tls:") && !line.trim_start().starts_with("ca_"))
+        .map(|line| {
+            if line == "proxy:" {
+                "proxy:\n  upstream_deny_cidrs: []\n".to_owned()
+            } else {
+                format!("{line}\n")
+            }
+        })
+        .collect();
+    let file = world.path("printed.yaml");
+    fs::write(&file, config).unwrap();
+    let program = ["curl", "-sS", "-H", "X-Api-Key: KEY", "https://api.test/KEY?q=KEY&key=KEY"];
+    let ended = outcome(&mut world.run_with_flags(&["--config", file.to_str().unwrap()], &program));
+    let received = world.origin.received();
+    let last = received.last().unwrap_or_else(|| panic!("{ended:?}"));
+    assert_eq!(last.path(), format!("/KEY?q=KEY&key={VALUE}"));
+    assert_eq!(last.header("x-api-key"), Some("KEY"));
+}
+
+#[test]
+fn a_command_that_gives_a_value_runs_once() {
+    let world = World::new();
+    let (count, audit) = (world.path("count"), world.path("audit.jsonl"));
+    let fetch = format!("cmd:sh -c 'echo run >> {}; echo {VALUE}'", count.display());
+    let (one, other) = (format!("A={fetch}@api.test"), format!("B={fetch}@api.test:8443"));
+    let flags = ["--secret", &one, "--secret", &other, "--audit", audit.to_str().unwrap()];
+    // The value is placed before the dial, which fails: loopback is denied by default.
+    let script = "for n in 1 2; do curl -sS -H 'Authorization: Bearer A' https://api.test/; done";
+    let ended = outcome(&mut world.run_with_flags(&flags, &["sh", "-c", script]));
+    let lines = fs::read_to_string(audit).unwrap();
+    assert_eq!(lines.matches("\"locations\":[\"header:Authorization\"]").count(), 2, "{lines}{}", ended.err);
+    assert_eq!(fs::read_to_string(count).unwrap(), "run\n");
+}

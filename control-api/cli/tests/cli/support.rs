@@ -117,6 +117,16 @@ impl World {
     }
 }
 
+impl World {
+    /// `centaur run` with flags instead of a configuration: the caller's own proxy leads to the origin.
+    pub(crate) fn run_with_flags(&self, flags: &[&str], program: &[&str]) -> Command {
+        let mut command = run(flags, program);
+        command.env("KEY", VALUE).env("SSL_CERT_FILE", self.path("roots.pem"));
+        command.env("HTTPS_PROXY", format!("http://{}", self.origin.address()));
+        command
+    }
+}
+
 /// Whether any process on this machine was started with this word among its arguments.
 pub(crate) fn runs_somewhere(word: &str) -> bool {
     let processes = fs::read_dir("/proc").unwrap().flatten();
