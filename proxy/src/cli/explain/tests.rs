@@ -126,3 +126,19 @@ fn words_that_are_no_request_are_named() {
     assert!(wrong("GET", "https://a.test/", "a").contains("-H \"a\": no colon"));
     assert!(wrong("GET", "https://a.test/", "a b: c").starts_with("-H \"a b: c\": "));
 }
+
+#[test]
+fn a_required_parameter_is_refused_without_its_placeholder() {
+    let text = format!(
+        "{BASE}transforms: [{{name: secrets, config: {{secrets: [{{source: {{type: env, var: KEY}}, rules: [{{host: a.test}}], \
+         replace: {{proxy_value: tok, match_headers: [X-Key], match_query_params: [key], require: true}}}}]}}}}]"
+    );
+    let verdict = |url: &str| {
+        let load = || Config::parse(&text, &|_| None).unwrap().config;
+        explain(load(), load(), &asked("GET", url, &[], "")).unwrap().text
+    };
+    let text = verdict("https://a.test/?q=1&key=tok");
+    assert!(text.contains("placed: KEY at query:key\n") && text.ends_with("=> forwarded\n"), "{text}");
+    let text = verdict("https://a.test/tok?q=tok&key=own");
+    assert!(text.contains("=> refused (placeholder-missing): KEY is required here"), "{text}");
+}
