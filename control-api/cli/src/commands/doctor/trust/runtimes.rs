@@ -209,10 +209,24 @@ pub(super) const RUNTIMES: &[Runtime] = &[
         ..PLAIN
     },
     Runtime {
-        name: "php",
+        name: "php streams",
         program: "php",
-        command: &["php", "-r", "@file_get_contents('URL');"],
+        present: &["php", "-r", "exit(extension_loaded('openssl') ? 0 : 1);"],
+        command: &["php", "-r", "file_get_contents('URL');"],
         fix: "SSL_CERT_FILE; an openssl.cafile in php.ini wins over it",
+        ..PLAIN
+    },
+    // Its libcurl reads no variable and takes the system's bundle unless PHP's settings name another.
+    Runtime {
+        name: "php curl",
+        program: "php",
+        present: &["php", "-r", "exit(extension_loaded('curl') ? 0 : 1);"],
+        command: &[
+            "php",
+            "-r",
+            "$c = curl_init('URL'); curl_exec($c) !== false or fwrite(STDERR, curl_error($c));",
+        ],
+        fix: "a file with curl.cainfo=${SSL_CERT_FILE} in a directory of PHP_INI_SCAN_DIR, or CURLOPT_CAINFO",
         ..PLAIN
     },
 ];
