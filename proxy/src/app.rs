@@ -27,6 +27,7 @@ use crate::server_tls;
 use crate::sink::Sink;
 use crate::sources::SourcePool;
 use crate::upstream::{ClientTls, Upstream, UpstreamLimits};
+use crate::workers::Workers;
 
 /// What all connections share.
 pub struct App {
@@ -92,6 +93,7 @@ pub struct Running {
     phase: watch::Sender<Phase>,
     tasks: JoinSet<Result<(), String>>,
     reloader: Arc<Reloader>,
+    _workers: Workers,
 }
 
 /// Why nothing was started.
@@ -157,6 +159,7 @@ pub fn start(mut config: Config, options: Options) -> Result<Running, StartError
     let dialer = Dialer::new(Arc::new(guard), resolver, config.proxy.timeouts.dial);
     let upstream =
         Upstream::new(dialer, chain(&config)?, ClientTls::new(options.extra_roots), limits(&config));
+    let workers = Workers::start().map_err(|e| StartError::Setting(format!("starting threads: {e}")))?;
     let (phase, drain) = watch::channel(Phase::Running);
     let app = Arc::new(App {
         pipeline: ArcSwap::from_pointee(pipeline),
@@ -180,9 +183,9 @@ pub fn start(mut config: Config, options: Options) -> Result<Running, StartError
         tracing::info!(transforms = %names, "transform pipeline");
     }
     let mut tasks = JoinSet::new();
-    listeners.serve(&app, dns, &reloader, &mut tasks);
+    listeners.serve(&app, dns, &reloader, &workers.dispatch(), &mut tasks);
     tasks.spawn(sweep(app.clone()));
-    Ok(Running { app, addrs, phase, tasks, reloader })
+    Ok(Running { app, addrs, phase, tasks, reloader, _workers: workers })
 }
 
 fn warn_if_open(pipeline: &Pipeline, metrics: &Metrics) {

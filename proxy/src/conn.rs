@@ -26,6 +26,7 @@ use crate::body::ResponseBody;
 use crate::exchange::{self, ClientGate};
 use crate::frames::Frames;
 use crate::gate::{CLOCK_STEP, Gate, HeadLimits, Overdue};
+use crate::step::Step;
 use crate::stream::{ClientStream, Rewind};
 use crate::target;
 use crate::tunnel;
@@ -155,16 +156,14 @@ impl Conn {
 }
 
 /// Serves cleartext: HTTP/1, or HTTP/2 by its preface.
-pub async fn serve_clear(conn: Conn, mut tcp: Rewind<tokio::net::TcpStream>) {
+pub async fn serve_clear(conn: Conn, mut tcp: Rewind<tokio::net::TcpStream>) -> Step {
     let limit = conn.app.timeouts.request_head;
     // When nothing was asked, there is nothing to answer or to record.
-    let Ok(Ok(is_h2)) = tokio::time::timeout(limit, starts_with_preface(&mut tcp)).await else { return };
+    let Ok(Ok(is_h2)) = tokio::time::timeout(limit, starts_with_preface(&mut tcp)).await else {
+        return Step::End;
+    };
     let stream = ClientStream::Tcp(tcp);
-    if is_h2 {
-        serve_h2(Arc::new(conn), stream).await;
-    } else {
-        Box::pin(serve_h1(Arc::new(conn), stream)).await;
-    }
+    if is_h2 { Step::Http2(Arc::new(conn), stream) } else { Step::Http1(Arc::new(conn), stream) }
 }
 
 async fn starts_with_preface(tcp: &mut Rewind<tokio::net::TcpStream>) -> std::io::Result<bool> {
@@ -184,10 +183,14 @@ async fn starts_with_preface(tcp: &mut Rewind<tokio::net::TcpStream>) -> std::io
     }
 }
 
-/// Serves HTTP/1 until the connection ends, then does what it became.
-pub async fn serve_h1(conn: Arc<Conn>, stream: ClientStream) {
+/// Serves HTTP/1 until the connection ends or becomes something else.
+pub async fn serve_h1(conn: Arc<Conn>, stream: ClientStream) -> Step {
     let gate = Gate::new(stream, conn.head_limits());
-    let served = {
+    let served = loop {
+        // Between requests there is no parser: it is made for those that come, and put away when none do.
+        if let Some(served) = rest(&conn, &gate).await {
+            break served;
+        }
         let service = service_fn(|request: Request<Incoming>| {
             let (conn, gate) = (&conn, &gate);
             gate.begin();
@@ -203,24 +206,21 @@ pub async fn serve_h1(conn: Arc<Conn>, stream: ClientStream) {
             .max_buf_size(conn.app.limits.limits().max_request_head_bytes.max(16 * 1024))
             .max_headers(1024)
             .serve_connection(TokioIo::new(gate.clone()), service);
-        drive_h1(&conn, &gate, &mut http).await
+        match drive_h1(&conn, &gate, &mut http).await {
+            Served::Overdue(Overdue::Restful) => {}
+            served => break served,
+        }
     };
-    match conn.take_switch() {
-        Some(Switch::WebSocket(relay)) => {
-            if let Some((stream, ahead)) = gate.take_stream() {
-                relay.run(stream.rewound(ahead)).await;
-            }
-            return;
-        }
-        Some(Switch::Tunnel(opened)) => {
-            if let Some((stream, ahead)) = gate.take_stream() {
-                tunnel::serve(*opened, stream.rewound(ahead)).await;
-            }
-            return;
-        }
-        None => {}
+    let Some(switch) = conn.take_switch() else {
+        end_h1(&conn, &gate, served).await;
+        return Step::End;
+    };
+    let Some((stream, ahead)) = gate.take_stream() else { return Step::End };
+    let stream = stream.rewound(ahead);
+    match switch {
+        Switch::WebSocket(relay) => Step::WebSocket(relay, stream),
+        Switch::Tunnel(opened) => Step::Tunnel(opened, stream),
     }
-    end_h1(&conn, &gate, served).await;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,6 +228,21 @@ enum Served {
     Ended,
     Overdue(Overdue),
     Failed,
+}
+
+/// Waits for the next request without a parser. Returns how the connection ends, if it does.
+async fn rest(conn: &Conn, gate: &ClientGate) -> Option<Served> {
+    let (at, overdue) = gate.idle_deadline(&conn.app.timeouts);
+    let mut drain = conn.app.drain.clone();
+    tokio::select! {
+        biased;
+        () = poll_fn(|cx| gate.poll_stirred(cx)) => None,
+        _ = drain.wait_for(|phase| *phase != Phase::Running) => {
+            gate.end();
+            Some(Served::Ended)
+        }
+        () = tokio::time::sleep_until(Instant::from_std(at)) => Some(Served::Overdue(overdue)),
+    }
 }
 
 /// Polls the connection, the clock of its time limits, and the drain.
@@ -394,13 +409,10 @@ pub async fn serve_h2(conn: Arc<Conn>, stream: ClientStream) {
     let _ = http.await;
 }
 
-/// Serves TLS that has been terminated, by what was negotiated.
-pub async fn serve_terminated(
-    conn: Conn,
-    tls: tokio_rustls::server::TlsStream<Rewind<tokio::net::TcpStream>>,
-) {
+/// What to do inside TLS that has been terminated, by what was negotiated.
+pub fn inside(conn: Conn, tls: tokio_rustls::server::TlsStream<Rewind<tokio::net::TcpStream>>) -> Step {
     let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
     let stream = ClientStream::Tls(Box::new(Rewind::new(Bytes::new(), tls)));
     debug_assert_eq!(conn.path.scheme, Scheme::Https);
-    if h2 { serve_h2(Arc::new(conn), stream).await } else { Box::pin(serve_h1(Arc::new(conn), stream)).await }
+    if h2 { Step::Http2(Arc::new(conn), stream) } else { Step::Http1(Arc::new(conn), stream) }
 }

@@ -523,11 +523,7 @@ impl Closing {
     }
 
     /// The body broke off; `reason` is for the audit line.
-    pub fn failed(
-        &mut self,
-        reason: &'static str,
-        error: &(dyn std::error::Error + Send + Sync + 'static),
-    ) {
+    pub fn failed(&mut self, reason: &'static str, error: &(dyn std::error::Error + Send + Sync + 'static)) {
         self.ended = true;
         self.record.reason = Some(reason);
         self.record.error = Some(error.to_string());

@@ -29,6 +29,8 @@ pub use head::{Fault, examine_for_fuzzing};
 use crate::config::Timeouts;
 use crate::stream::ClientStream;
 
+/// How long a connection is idle before the parser, which holds 16 KiB of buffers, is put away.
+const REST_AFTER: Duration = Duration::from_millis(500);
 /// How much is read ahead of hyper while an exchange is under way, in bytes.
 const READ_AHEAD: usize = 16 * 1024;
 
@@ -104,6 +106,8 @@ pub enum Overdue {
     Idle,
     /// A body, in either direction, made no progress.
     Stalled,
+    /// Nothing was asked for a moment: the parser and its buffers may be put away.
+    Restful,
 }
 
 /// How the client went away.
@@ -233,9 +237,20 @@ impl<T> Gate<T> {
         }
         Some(match clock.head_started {
             Some(at) => (at + timeouts.request_head, Overdue::Head),
+            None if inner.is_at_rest() => (clock.idle_since + REST_AFTER, Overdue::Restful),
             None if clock.first => (clock.idle_since + timeouts.request_head, Overdue::Head),
             None => (clock.idle_since + timeouts.idle_keep_alive, Overdue::Idle),
         })
+    }
+
+    /// When a connection on which nothing is asked has been idle for too long.
+    pub fn idle_deadline(&self, timeouts: &Timeouts) -> (Instant, Overdue) {
+        let clock = &self.lock().clock;
+        if clock.first {
+            (clock.idle_since + timeouts.request_head, Overdue::Head)
+        } else {
+            (clock.idle_since + timeouts.idle_keep_alive, Overdue::Idle)
+        }
     }
 
     /// Tells the exchange under way that its client has stalled. False when it was told before.
@@ -269,7 +284,34 @@ impl<T> Gate<T> {
     }
 }
 
+impl<T> Inner<T> {
+    /// Whether nothing is under way in either direction, so that a parser that starts anew has missed nothing.
+    fn is_at_rest(&self) -> bool {
+        let clock = &self.clock;
+        matches!(self.phase, Phase::Head)
+            && !(clock.busy || clock.write_blocked || self.end_after || self.read_closed)
+            && clock.head_started.is_none()
+            && self.flushed
+            && self.inbox.is_empty()
+            && self.admitted.is_empty()
+            && self.interim.is_empty()
+            && self.read_error.is_none()
+    }
+}
+
 impl<T: AsyncRead + Unpin> Gate<T> {
+    /// Ready when there is something for a parser to look at: bytes, an end, or an error.
+    pub fn poll_stirred(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.lock();
+        if !inner.inbox.is_empty() || inner.read_closed || inner.read_error.is_some() {
+            return Poll::Ready(());
+        }
+        if let Err(error) = ready!(inner.fill_inbox(cx)) {
+            inner.read_error = Some(error);
+        }
+        Poll::Ready(())
+    }
+
     /// Ready when the client went away while its request is complete and the answer is not. Reads ahead a little.
     pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<Gone> {
         let mut inner = self.lock();

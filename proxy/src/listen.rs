@@ -18,11 +18,13 @@ use crate::admin;
 use crate::app::{App, Phase, Reloader};
 use crate::ca::errno_text;
 use crate::config::{Config, TlsMode};
-use crate::conn::{Conn, serve_clear};
+use crate::conn::Conn;
+use crate::step::{self, Step};
 use crate::stream::Rewind;
 use crate::target::{self, TunnelTarget};
-use crate::tls::{self, Around};
+use crate::tls::Around;
 use crate::tunnel;
+use crate::workers::Dispatch;
 
 /// Listeners opened by the caller, in place of those of the configuration.
 #[derive(Default)]
@@ -197,6 +199,7 @@ impl Listeners {
         app: &Arc<App>,
         dns: Option<Arc<DnsServer>>,
         reloader: &Arc<Reloader>,
+        dispatch: &Dispatch,
         tasks: &mut JoinSet<Result<(), String>>,
     ) {
         let kinds = [
@@ -207,7 +210,7 @@ impl Listeners {
         ];
         for (kind, listeners) in kinds {
             for listener in listeners {
-                tasks.spawn(accept(app.clone(), listener, kind));
+                tasks.spawn(accept(app.clone(), listener, kind, dispatch.clone()));
             }
         }
         if let Some(server) = dns {
@@ -234,7 +237,7 @@ impl Listeners {
 /// The longest pause after an accept that failed, for example out of descriptors.
 const MOST_BACK_OFF: Duration = Duration::from_secs(1);
 
-async fn accept(app: Arc<App>, listener: TcpListener, kind: Kind) -> Result<(), String> {
+async fn accept(app: Arc<App>, listener: TcpListener, kind: Kind, dispatch: Dispatch) -> Result<(), String> {
     let mut drain = app.drain.clone();
     let mut back_off = Duration::from_millis(5);
     loop {
@@ -246,7 +249,14 @@ async fn accept(app: Arc<App>, listener: TcpListener, kind: Kind) -> Result<(), 
             Ok((tcp, client)) => {
                 back_off = Duration::from_millis(5);
                 let app = app.clone();
-                tokio::spawn(async move { connection(app, tcp, client, kind).await });
+                // Leaves the event loop of the listener and enters that of the thread that will serve it.
+                let tcp = tcp.into_std();
+                dispatch.spawn(async move {
+                    match tcp.and_then(TcpStream::from_std) {
+                        Ok(tcp) => connection(app, tcp, client, kind).await,
+                        Err(error) => tracing::warn!(error = %errno_text(&error), "accept error"),
+                    }
+                });
             }
             Err(error) => {
                 let what = if kind == Kind::Tunnel { "tunnel accept error" } else { "accept error" };
@@ -276,47 +286,48 @@ async fn connection(app: Arc<App>, mut tcp: TcpStream, client: SocketAddr, kind:
     };
     let _ = tcp.set_nodelay(true);
     let trusted = app.auth.load().trusts(client.ip());
-    match kind {
+    let first = match kind {
         Kind::Tunnel => tunnel::accept(app, client, tcp, trusted).await,
-        Kind::Http => clear(app, client, Rewind::new(Bytes::new(), tcp), None, trusted).await,
-        Kind::Https => tls(app, client, Rewind::new(Bytes::new(), tcp), None, trusted).await,
+        Kind::Http => clear(app, client, Rewind::new(Bytes::new(), tcp), None, trusted),
+        Kind::Https => tls(app, client, Rewind::new(Bytes::new(), tcp), None, trusted),
         Kind::Transparent => redirected(app, client, tcp, trusted).await,
-    }
+    };
+    step::run(first).await;
 }
 
-async fn clear(
+fn clear(
     app: Arc<App>,
     client: SocketAddr,
     tcp: Rewind<TcpStream>,
     target: Option<TunnelTarget>,
     trusted: bool,
-) {
+) -> Step {
     let path = target::Path { scheme: Scheme::Http, sni: None, tunnel: target, proxy_requests: false };
-    Box::pin(serve_clear(Conn::new(app, client, path, trusted), tcp)).await;
+    Step::Clear(Box::new(Conn::new(app, client, path, trusted)), tcp)
 }
 
-async fn tls(
+fn tls(
     app: Arc<App>,
     client: SocketAddr,
     tcp: Rewind<TcpStream>,
     target: Option<TunnelTarget>,
     trusted: bool,
-) {
+) -> Step {
     if app.mode == TlsMode::SniOnly {
-        return Box::pin(tls::relay(app, client, tcp, target, trusted)).await;
+        return Step::Relay(app, client, tcp, target, trusted);
     }
-    Box::pin(tls::terminate(app, client, tcp, Around { target, info: None, trusted })).await;
+    Step::Terminate(app, client, tcp, Around { target, info: None, trusted })
 }
 
 /// A connection that nftables or TPROXY sent here: where it was going says the port, the name inside decides.
-async fn redirected(app: Arc<App>, client: SocketAddr, tcp: TcpStream, trusted: bool) {
+async fn redirected(app: Arc<App>, client: SocketAddr, tcp: TcpStream, trusted: bool) -> Step {
     let original = original_destination(&tcp)
         .map(|address| TunnelTarget { host: CanonicalHost::from(address.ip()), port: address.port() });
     let mut tcp = Rewind::new(Bytes::new(), tcp);
     let first = tokio::time::timeout(app.timeouts.tunnel_first_byte, tcp.peek(1)).await;
     match first {
-        Ok(Ok([0x16, ..])) => tls(app, client, tcp, original, trusted).await,
-        Ok(Ok([b'A'..=b'Z', ..])) => clear(app, client, tcp, original, trusted).await,
+        Ok(Ok([0x16, ..])) => return tls(app, client, tcp, original, trusted),
+        Ok(Ok([b'A'..=b'Z', ..])) => return clear(app, client, tcp, original, trusted),
         Ok(Ok([_, ..])) => {
             let mut record = app.audit.open(client, crate::audit::Mode::Mitm);
             record.protocol = "tunnel";
@@ -329,6 +340,7 @@ async fn redirected(app: Arc<App>, client: SocketAddr, tcp: TcpStream, trusted: 
         }
         _ => {}
     }
+    Step::End
 }
 
 /// The destination before `REDIRECT`, or, with TPROXY, the local address of the socket.

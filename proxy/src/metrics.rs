@@ -30,6 +30,10 @@ pub struct Metrics {
     /// Requests under way, also for the drain.
     in_flight: Gauge<i64, AtomicI64>,
     bytes: Family<DirectionLabels, Counter<u64, AtomicU64>>,
+    /// Members of the families above that almost every exchange needs, looked up once.
+    allowed: Counter,
+    request_bytes: Counter<u64, AtomicU64>,
+    response_bytes: Counter<u64, AtomicU64>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -61,9 +65,15 @@ const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 impl Metrics {
     /// Registers everything.
     pub fn new() -> Arc<Self> {
+        let requests = Family::<RequestLabels, Counter>::default();
+        let bytes = Family::<DirectionLabels, Counter<u64, AtomicU64>>::default();
+        let allowed = RequestLabels { action: Action::Allow.as_str(), reason: "" };
+        let [request_bytes, response_bytes] = [Direction::request, Direction::response]
+            .map(|direction| bytes.get_or_create_owned(&DirectionLabels { direction }));
         let mut metrics = Self {
             registry: Registry::with_prefix("iron_proxy"),
-            requests: Family::default(),
+            allowed: requests.get_or_create_owned(&allowed),
+            requests,
             duration: Histogram::new(BUCKETS),
             connections: Gauge::default(),
             tunnels: Gauge::default(),
@@ -74,7 +84,9 @@ impl Metrics {
             reloads: Family::default(),
             allow_all: Gauge::default(),
             in_flight: Gauge::default(),
-            bytes: Family::default(),
+            bytes,
+            request_bytes,
+            response_bytes,
         };
         let r = &mut metrics.registry;
         r.register("requests", "Audit lines by action and reason", metrics.requests.clone());
@@ -106,18 +118,22 @@ impl Metrics {
 
     /// One audit line.
     pub fn request(&self, action: Action, reason: Option<&'static str>, took: Duration) {
-        let labels = RequestLabels { action: action.as_str(), reason: reason.unwrap_or("") };
-        self.requests.get_or_create(&labels).inc();
+        if (action, reason) == (Action::Allow, None) {
+            self.allowed.inc();
+        } else {
+            let labels = RequestLabels { action: action.as_str(), reason: reason.unwrap_or("") };
+            self.requests.get_or_create(&labels).inc();
+        }
         self.duration.observe(took.as_secs_f64());
     }
 
     /// Bytes of a finished exchange.
     pub fn body_bytes(&self, request: u64, response: u64) {
         if request > 0 {
-            self.bytes.get_or_create(&DirectionLabels { direction: Direction::request }).inc_by(request);
+            self.request_bytes.inc_by(request);
         }
         if response > 0 {
-            self.bytes.get_or_create(&DirectionLabels { direction: Direction::response }).inc_by(response);
+            self.response_bytes.inc_by(response);
         }
     }
 

@@ -8,7 +8,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long the writer lets lines gather before one write.
-const LINGER: Duration = Duration::from_millis(1);
+const LINGER: Duration = Duration::from_millis(4);
+/// Pauses without a line after which the writer sleeps until it is woken. Until then lines cost nobody a wake-up.
+const PATIENCE: u32 = 8;
 /// Buffered bytes above which an appending thread waits.
 const HIGH_WATER: usize = 1 << 20;
 
@@ -25,6 +27,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     buffer: Vec<u8>,
+    /// The writer waits to be woken.
+    asleep: bool,
     writing: bool,
     closed: bool,
 }
@@ -66,10 +70,10 @@ impl Sink {
             let _ = std::io::stderr().write_all(line);
             return;
         }
-        let idle = state.buffer.is_empty() && !state.writing;
         state.buffer.extend_from_slice(line);
+        let asleep = std::mem::take(&mut state.asleep);
         drop(state);
-        if idle {
+        if asleep {
             self.0.wake_writer.notify_one();
         }
     }
@@ -78,7 +82,6 @@ impl Sink {
     pub fn flush(&self) {
         let mut state = self.0.lock();
         while (!state.buffer.is_empty() || state.writing) && !state.closed {
-            self.0.wake_writer.notify_one();
             let (next, _) = self
                 .0
                 .wake_waiters
@@ -96,16 +99,29 @@ impl Shared {
 
     fn run(&self, out: &mut dyn Write) {
         let mut batch = Vec::new();
+        let mut pauses = 0;
         loop {
             {
                 let mut state = self.lock();
-                while state.buffer.is_empty() {
-                    state = self.wake_writer.wait(state).unwrap_or_else(PoisonError::into_inner);
+                if pauses > PATIENCE {
+                    state.asleep = state.buffer.is_empty();
+                    while state.asleep {
+                        state = self.wake_writer.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    }
+                    pauses = 0;
                 }
-                state.writing = true;
             }
             std::thread::sleep(LINGER);
-            std::mem::swap(&mut self.lock().buffer, &mut batch);
+            {
+                let mut state = self.lock();
+                std::mem::swap(&mut state.buffer, &mut batch);
+                state.writing = !batch.is_empty();
+            }
+            if batch.is_empty() {
+                pauses += 1;
+                continue;
+            }
+            pauses = 0;
             let wrote = out.write_all(&batch).and_then(|()| out.flush());
             batch.clear();
             batch.shrink_to(64 * 1024);

@@ -13,10 +13,11 @@ use tokio_rustls::LazyConfigAcceptor;
 
 use crate::app::App;
 use crate::audit::{Action, Mode, Record, TunnelInfo};
-use crate::conn::{Conn, last_words, serve_terminated};
+use crate::conn::{Conn, inside, last_words};
 use crate::refusal::Refusal;
 use crate::relay::{self, Filter};
 use crate::sniff;
+use crate::step::Step;
 use crate::stream::Rewind;
 use crate::target::{self, TunnelTarget};
 use crate::tunnel::HELLO_WITHIN;
@@ -38,18 +39,23 @@ const NOT_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP req
 /// Where relayed connections go, whatever port the tunnel named (as the reference).
 const RELAY_PORT: u16 = 443;
 
-/// Terminates TLS and serves what is inside.
-pub async fn terminate(app: Arc<App>, client: SocketAddr, mut tcp: Rewind<TcpStream>, around: Around) {
+/// Terminates TLS; what is inside is the next step.
+pub async fn terminate(
+    app: Arc<App>,
+    client: SocketAddr,
+    mut tcp: Rewind<TcpStream>,
+    around: Around,
+) -> Step {
     let limit = app.timeouts.tls_handshake;
     match tokio::time::timeout(limit, tcp.peek(1)).await {
         Ok(Ok([0x16, ..])) => {}
         Ok(Ok([b'A'..=b'Z', ..])) => {
             failed(&app, client, &around, None, "http-on-tls-port", 400);
             last_words(&mut tcp, NOT_TLS).await;
-            return;
+            return Step::End;
         }
         Ok(Ok([_, ..])) => return failed(&app, client, &around, None, "not-tls", 400),
-        Ok(Ok([]) | Err(_)) | Err(_) => return,
+        Ok(Ok([]) | Err(_)) | Err(_) => return Step::End,
     }
     let deadline = tokio::time::Instant::now() + limit;
     let acceptor = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp);
@@ -62,7 +68,7 @@ pub async fn terminate(app: Arc<App>, client: SocketAddr, mut tcp: Rewind<TcpStr
     let Some(name) = name(sni.as_deref(), around.target.as_ref()) else {
         failed(&app, client, &around, sni.as_deref(), "tls-no-server-name", 400);
         let _ = tokio::time::timeout_at(deadline, start.into_stream(app.no_certificate.clone())).await;
-        return;
+        return Step::End;
     };
     let config = match leaf(&app, client, &name).await {
         Ok(config) => config,
@@ -70,7 +76,7 @@ pub async fn terminate(app: Arc<App>, client: SocketAddr, mut tcp: Rewind<TcpStr
             let status = if code == "too-many-new-names" { 429 } else { 500 };
             failed(&app, client, &around, sni.as_deref(), code, status);
             let _ = tokio::time::timeout_at(deadline, start.into_stream(app.no_certificate.clone())).await;
-            return;
+            return Step::End;
         }
     };
     let tls = match tokio::time::timeout_at(deadline, start.into_stream(config)).await {
@@ -87,7 +93,7 @@ pub async fn terminate(app: Arc<App>, client: SocketAddr, mut tcp: Rewind<TcpStr
     let mut conn = Conn::new(app, client, path, around.trusted || certified);
     conn.sni = sni.unwrap_or_default();
     conn.tunnel = around.info;
-    Box::pin(serve_terminated(conn, tls)).await;
+    inside(conn, tls)
 }
 
 /// The name to present a certificate for: the server name, else where the client thinks it is going.
@@ -124,7 +130,7 @@ fn failed(
     sni: Option<&str>,
     code: &'static str,
     status: u16,
-) {
+) -> Step {
     app.metrics.handshake_failed();
     let mut record = app.audit.open(client, Mode::Mitm);
     record.protocol = "tls";
@@ -136,6 +142,7 @@ fn failed(
     record.host.push_str(text);
     record.sni.push_str(sni.unwrap_or_default());
     record.close();
+    Step::End
 }
 
 /// sni-only mode: looks at the server name and relays the rest.

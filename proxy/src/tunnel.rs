@@ -17,11 +17,12 @@ use crate::app::App;
 use crate::audit::{Action, Mode, Record, TunnelInfo};
 use crate::body::ResponseBody;
 use crate::config::TlsMode;
-use crate::conn::{Conn, Switch, last_words, serve_clear};
+use crate::conn::{Conn, Switch, last_words};
 use crate::exchange::ClientGate;
 use crate::refusal::Refusal;
 use crate::respond;
 use crate::socks::{self, Parsed};
+use crate::step::Step;
 use crate::stream::{ClientStream, Rewind};
 use crate::target::{self, RequestTarget, TunnelTarget};
 use crate::tls;
@@ -35,19 +36,19 @@ pub struct Opened {
 }
 
 /// Serves a connection of the tunnel listener.
-pub async fn accept(app: Arc<App>, client: SocketAddr, tcp: TcpStream, trusted: bool) {
+pub async fn accept(app: Arc<App>, client: SocketAddr, tcp: TcpStream, trusted: bool) -> Step {
     let mut tcp = Rewind::new(Bytes::new(), tcp);
     let limit = app.timeouts.tunnel_first_byte;
     let first = match tokio::time::timeout(limit, tcp.peek(1)).await {
         Ok(Ok([first, ..])) => *first,
         // It never said anything, so there is nothing to record.
-        _ => return,
+        _ => return Step::End,
     };
     if first == 5 {
-        return Box::pin(accept_socks(app, client, tcp, trusted)).await;
+        return Step::Socks(app, client, tcp, trusted);
     }
     let path = target::Path { scheme: Scheme::Http, sni: None, tunnel: None, proxy_requests: true };
-    Box::pin(serve_clear(Conn::new(app, client, path, trusted), tcp)).await;
+    Step::Clear(Box::new(Conn::new(app, client, path, trusted)), tcp)
 }
 
 /// Answers a `CONNECT` whose client and words are in order.
@@ -106,7 +107,8 @@ fn decide(
     Ok(Arc::new(TunnelInfo { target: text, traces: record.request_traces.clone().into() }))
 }
 
-async fn accept_socks(app: Arc<App>, client: SocketAddr, tcp: Rewind<TcpStream>, trusted: bool) {
+/// The SOCKS5 handshake.
+pub async fn accept_socks(app: Arc<App>, client: SocketAddr, tcp: Rewind<TcpStream>, trusted: bool) -> Step {
     let mut record =
         app.audit.open(client, if app.mode == TlsMode::Mitm { Mode::Mitm } else { Mode::SniOnly });
     record.protocol = "socks5";
@@ -115,20 +117,21 @@ async fn accept_socks(app: Arc<App>, client: SocketAddr, tcp: Rewind<TcpStream>,
     let mut socks = Socks { tcp, seen: Vec::new() };
     let outcome = tokio::time::timeout(limit, socks.handshake(&app, client, trusted, &mut record)).await;
     let Ok(outcome) = outcome else {
-        return reject(record, "request-head-timeout", StatusCode::REQUEST_TIMEOUT);
+        reject(record, "request-head-timeout", StatusCode::REQUEST_TIMEOUT);
+        return Step::End;
     };
     let opened = match outcome {
         Ok(opened) => opened,
         Err(Ended { code, status, reply }) => {
             reject(record, code, status);
             last_words(&mut socks.tcp, &reply).await;
-            return;
+            return Step::End;
         }
     };
     record.status = 200;
     record.close();
     let stream = ClientStream::Tcp(socks.tcp).rewound(Bytes::from(socks.seen));
-    serve(opened, stream).await;
+    Step::Tunnel(Box::new(opened), stream)
 }
 
 fn reject(mut record: Record, code: &'static str, status: StatusCode) {
@@ -245,31 +248,29 @@ impl<T> Parsed<T> {
 }
 
 /// Serves what is inside a tunnel: TLS or HTTP by the first byte, nothing else.
-pub async fn serve(opened: Opened, stream: ClientStream) {
-    let ClientStream::Tcp(mut tcp) = stream else { return };
+pub async fn serve(opened: Opened, stream: ClientStream) -> Step {
+    let ClientStream::Tcp(mut tcp) = stream else { return Step::End };
     let Opened { app, client, target, info } = opened;
     let _counted = app.metrics.tunnel();
     let limit = app.timeouts.tunnel_first_byte;
     let first = tokio::time::timeout(limit, tcp.peek(1)).await;
     let first = match first {
         Ok(Ok([first, ..])) => Some(*first),
-        Ok(_) => return,
+        Ok(_) => return Step::End,
         Err(_) => None,
     };
     match first {
-        Some(0x16) if app.mode == TlsMode::SniOnly => {
-            Box::pin(tls::relay(app, client, tcp, Some(target), true)).await;
-        }
+        Some(0x16) if app.mode == TlsMode::SniOnly => Step::Relay(app, client, tcp, Some(target), true),
         Some(0x16) => {
             let around = tls::Around { target: Some(target), info: Some(info), trusted: true };
-            Box::pin(tls::terminate(app, client, tcp, around)).await;
+            Step::Terminate(app, client, tcp, around)
         }
         Some(b'A'..=b'Z') => {
             let path =
                 target::Path { scheme: Scheme::Http, sni: None, tunnel: Some(target), proxy_requests: false };
             let mut conn = Conn::new(app, client, path, true);
             conn.tunnel = Some(info);
-            Box::pin(serve_clear(conn, tcp)).await;
+            Step::Clear(Box::new(conn), tcp)
         }
         other => {
             let mut record = app.audit.open(client, Mode::Mitm);
@@ -282,6 +283,7 @@ pub async fn serve(opened: Opened, stream: ClientStream) {
             record.reason = Some(if other.is_some() { "unknown-protocol" } else { "tunnel-silent" });
             record.close();
             last_words(&mut tcp, b"").await;
+            Step::End
         }
     }
 }

@@ -29,6 +29,7 @@ use tokio::time::Sleep;
 
 use crate::body::{RequestBody, Upload};
 use crate::pipeline::Permit;
+use crate::workers::PerWorker;
 pub use error::UpstreamError;
 use h1::Lease;
 pub use h1::Switched;
@@ -62,8 +63,8 @@ pub struct Upstream {
     dialer: Dialer,
     chain: Chain,
     tls: ClientTls,
-    pool: Pool,
-    h2: h2::Shared,
+    pool: PerWorker<Pool>,
+    h2: PerWorker<h2::Shared>,
     limits: UpstreamLimits,
 }
 
@@ -95,7 +96,7 @@ pub enum UpstreamStream {
 impl Upstream {
     /// Puts the parts together; nothing is dialled.
     pub fn new(dialer: Dialer, chain: Chain, tls: ClientTls, limits: UpstreamLimits) -> Arc<Self> {
-        Arc::new(Self { dialer, chain, tls, pool: Pool::default(), h2: h2::Shared::default(), limits })
+        Arc::new(Self { dialer, chain, tls, pool: PerWorker::default(), h2: PerWorker::default(), limits })
     }
 
     /// Sends a request whose URI is in absolute form and whose hop-by-hop headers are gone.
@@ -108,7 +109,7 @@ impl Upstream {
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let to = permit.destination();
         let mut fresh = None;
-        if prefer == Prefer::H2 || self.h2.is_required(to) {
+        if prefer == Prefer::H2 || self.h2.here().is_required(to) {
             match Box::pin(self.h2_sender(to)).await? {
                 h2::Offer::Sender(sender) => {
                     return Box::pin(self.send_h2(sender, to, request, upload)).await;
@@ -135,7 +136,7 @@ impl Upstream {
     ) -> Result<(Response<UpstreamBody>, Option<Switched>), UpstreamError> {
         let to = permit.destination();
         let (stream, absolute) = self.open(to, false).await?;
-        let conn = h1::Conn::handshake(stream.0, absolute, to.scheme).await?;
+        let conn = h1::Conn::handshake(stream.0, absolute, to.scheme, self.limits).await?;
         conn.switch(request, self.limits, upload).await
     }
 
@@ -148,13 +149,13 @@ impl Upstream {
 
     /// Drops idle connections that have been idle for longer than they may.
     pub fn sweep(&self) {
-        self.pool.sweep();
-        self.h2.sweep();
+        self.pool.iter().for_each(Pool::sweep);
+        self.h2.iter().for_each(h2::Shared::sweep);
     }
 
     /// Idle connections now, for the metrics.
     pub fn idle(&self) -> usize {
-        self.pool.idle()
+        self.pool.iter().map(Pool::idle).sum()
     }
 
     async fn send_h1(
@@ -164,10 +165,11 @@ impl Upstream {
         upload: &Arc<Upload>,
         mut fresh: Option<Box<h1::Conn>>,
     ) -> Result<Response<UpstreamBody>, Undelivered> {
+        let pool = self.pool.here();
         loop {
             let (conn, reused) = match fresh.take() {
                 Some(conn) => (conn, false),
-                None => match self.pool.take(to) {
+                None => match pool.take(to) {
                     Some(conn) => (conn, true),
                     None => match Box::pin(self.dial_h1(to)).await {
                         Ok(conn) => (conn, false),
@@ -180,7 +182,7 @@ impl Upstream {
                 .then(|| copy_head(&request));
             match conn.send(request, self.limits, upload).await {
                 Ok((response, conn)) => {
-                    let lease = Lease::new(conn, self.pool.clone(), to.clone());
+                    let lease = Lease::new(conn, pool.clone(), to.clone());
                     return Ok(response.map(|body| UpstreamBody::new(body, Some(lease), self.limits)));
                 }
                 // The connection had died before the request was written: nothing happened, try another.
@@ -210,11 +212,11 @@ impl Upstream {
 
     async fn dial_h1(&self, to: &Destination) -> Result<Box<h1::Conn>, UpstreamError> {
         let (stream, absolute) = self.open(to, false).await?;
-        h1::Conn::handshake(stream.0, absolute, to.scheme).await
+        h1::Conn::handshake(stream.0, absolute, to.scheme, self.limits).await
     }
 
     async fn h2_sender(&self, to: &Destination) -> Result<h2::Offer, UpstreamError> {
-        let group = self.h2.group(to);
+        let group = self.h2.here().group(to);
         loop {
             if group.is_h1_only() {
                 return Ok(h2::Offer::H1Only(None));
@@ -231,7 +233,7 @@ impl Upstream {
                 group.add(stream.0).await?;
             } else {
                 group.set_h1_only();
-                let conn = h1::Conn::handshake(stream.0, absolute, to.scheme).await?;
+                let conn = h1::Conn::handshake(stream.0, absolute, to.scheme, self.limits).await?;
                 return Ok(h2::Offer::H1Only(Some(conn)));
             }
         }
@@ -280,7 +282,7 @@ impl Upstream {
             (Scheme::Https, Hop::Tcp(tcp)) => {
                 let tls = match self.tls.connect(tcp, &to.host, h2, limit).await {
                     Err(UpstreamError::NeedsH2) => {
-                        self.h2.require(to);
+                        self.h2.here().require(to);
                         return Err(UpstreamError::NeedsH2);
                     }
                     other => other?,
@@ -425,6 +427,10 @@ impl Body for UpstreamBody {
     }
 }
 
+/// Bytes read at a time. hyper doubles its buffer for as long as it is filled, up to the longest head it takes, which
+/// is far more than a body needs.
+const READ_AT_MOST: usize = 64 * 1024;
+
 macro_rules! each {
     ($self:ident, $io:ident => $call:expr) => {
         match $self.get_mut() {
@@ -452,7 +458,16 @@ impl AsyncRead for UpstreamStream {
     ) -> Poll<std::io::Result<()>> {
         // An origin that ends TLS without close_notify ends its stream all the same; a body of known length that
         // is cut short by it is still noticed.
-        match each!(self, io => io.poll_read(cx, buf)) {
+        let read = if buf.remaining() > READ_AT_MOST {
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(READ_AT_MOST));
+            let read = each!(self, io => io.poll_read(cx, &mut part));
+            let filled = part.filled().len();
+            buf.advance(filled);
+            read
+        } else {
+            each!(self, io => io.poll_read(cx, buf))
+        };
+        match read {
             Poll::Ready(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Poll::Ready(Ok(()))
             }

@@ -93,7 +93,15 @@ impl Wanted {
         let request = Request::from_parts(parts, RequestBody::empty());
         let (response, switched) =
             upstream.switch(permit, request, upload).await.map_err(|e| e.refusal(permit.credential()))?;
-        let Some(stream) = switched else { return Ok(Opened::Refused(Box::new(response))) };
+        let Some(stream) = switched else {
+            // To an HTTP/2 client any 2xx would say that the stream is open (RFC 8441 section 5).
+            if over_h2 && response.status().is_success() {
+                let status = response.status().as_u16();
+                let problem = format_args!("the origin answered {status} instead of switching");
+                return Err(Refusal::upstream("websocket-handshake", problem));
+            }
+            return Ok(Opened::Refused(Box::new(response)));
+        };
         verify(&response, key.as_ref())?;
         Ok(Opened::Switched(Box::new(Open {
             response: answer(response, permit.scrub(), over_h2),

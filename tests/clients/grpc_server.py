@@ -1,7 +1,4 @@
-"""A gRPC server that answers only who shows the real value, and shows it back in metadata.
-
-Not in the message: a replacement of another length would break its framing.
-"""
+"""A gRPC server that answers only who shows the real value, and shows it back in metadata and message."""
 import os
 import sys
 from concurrent import futures
@@ -18,7 +15,7 @@ def say(request, context):
         context.abort(grpc.StatusCode.UNAUTHENTICATED, "not the value")
     context.send_initial_metadata((("x-echo", shown),))
     context.set_trailing_metadata((("x-echo-trailer", shown),))
-    return b"reply to " + request
+    return b"reply to " + request + b" from " + shown.encode()
 
 
 handlers = grpc.method_handlers_generic_handler(

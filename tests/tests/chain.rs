@@ -140,7 +140,8 @@ async fn the_proxy_itself_is_dialled_under_the_guard() {
     let next = NextProxy::start().await;
     let w = World::usual().deny("[\"127.0.0.0/8\"]").env("HTTPS_PROXY", &next.url()).start().await;
     let reply = Request::get(&w.at("b.test"), "/ok").on(&mut w.https("b.test").await).await;
-    assert_eq!(reply.refused(502).text(), "bad gateway\n");
+    let refused = reply.refused(502);
+    assert_eq!((refused.text().as_str(), refused.code()), ("bad gateway\n", Some("upstream-denied")));
     assert_eq!(next.heads(), Vec::<String>::new());
     let audit = w.finish(1).await;
     assert!(audit[0].text().contains("denied by upstream_deny_cidrs"), "{}", audit[0].text());

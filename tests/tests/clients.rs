@@ -161,7 +161,7 @@ async fn grpc_client_and_server() {
     let good = call("a.test", PLACEHOLDER).run().await.noted(&w);
     let text = good.ok().stdout();
     assert!(text.contains("ok reply to hello"), "{text}");
-    assert_eq!(text.matches(PLACEHOLDER).count(), 2, "head and trailers: {text}");
+    assert_eq!(text.matches(PLACEHOLDER).count(), 3, "head, message and trailers: {text}");
     let wrong = call("a.test", "another").run().await.noted(&w);
     assert!(wrong.failed().text().contains("UNAUTHENTICATED"), "{}", wrong.text());
     call("c.test", PLACEHOLDER).run().await.noted(&w).failed();

@@ -221,7 +221,6 @@ async fn an_origin_that_does_not_switch_gives_an_http2_client_its_answer_and_no_
 }
 
 #[tokio::test]
-#[ignore = "the proxy hands the origin's 2xx on, see the known gap in docs/compatibility.md"]
 async fn a_success_that_is_no_switch_is_not_success_to_an_http2_client() {
     // In HTTP/2 any 2xx says that the stream is open, so the origin's page must not arrive as one.
     let w = World::usual().origin_alpn(&["http/1.1"]).start().await;

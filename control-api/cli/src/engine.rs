@@ -18,8 +18,8 @@ use tokio::runtime::Runtime;
 use crate::sandbox::Listeners;
 use crate::session::Session;
 
-/// One program does not keep more busy.
-const WORKERS: usize = 2;
+/// Connections have threads of their own; this one accepts them, answers DNS and runs sources.
+const WORKERS: usize = 1;
 /// How long requests may go on when the program that made them is gone.
 const DRAIN: Duration = Duration::from_secs(2);
 

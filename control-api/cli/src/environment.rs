@@ -75,7 +75,8 @@ impl Environment {
     /// Sets the trust variables.
     pub fn trust(&mut self, trust: &Trust) {
         let java = self.0.get(OsStr::new("JAVA_TOOL_OPTIONS")).and_then(|v| v.to_str()).map(str::to_owned);
-        for (name, value) in trust.variables(java.as_deref()) {
+        let php = self.0.get(OsStr::new("PHP_INI_SCAN_DIR")).cloned();
+        for (name, value) in trust.variables(java.as_deref(), php.as_deref()) {
             self.set(name, value);
         }
         // A directory of hashed roots cannot be extended from here; the bundle holds what it held.

@@ -3,7 +3,7 @@
 
 mod jks;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,6 +46,8 @@ pub struct Trust {
     bundle: PathBuf,
     wgetrc: PathBuf,
     java: Option<PathBuf>,
+    /// Read by PHP after its own settings.
+    php: PathBuf,
 }
 
 impl Trust {
@@ -74,14 +76,29 @@ impl Trust {
         if let Some(path) = &java {
             fs::write(path, jks::trust_store(&roots, JAVA_PASSWORD))?;
         }
-        Ok(Self { bundle, wgetrc, java })
+        let php = directory.join("php");
+        fs::create_dir_all(&php)?;
+        let path = bundle.display();
+        // PHP's curl and its streams read settings only, never a variable.
+        fs::write(php.join("centaur.ini"), format!("curl.cainfo=\"{path}\"\nopenssl.cafile=\"{path}\"\n"))?;
+        Ok(Self { bundle, wgetrc, java, php })
     }
 
-    /// The variables that point a program to the files. `java_options` are the caller's, kept in front.
-    pub fn variables(&self, java_options: Option<&str>) -> Vec<(&'static str, OsString)> {
+    /// The variables that point a program to the files. `java_options` and `php_settings` are the caller's, kept in
+    /// front.
+    pub fn variables(
+        &self,
+        java_options: Option<&str>,
+        php_settings: Option<&OsStr>,
+    ) -> Vec<(&'static str, OsString)> {
         let bundle = self.bundle.as_os_str();
         let mut variables: Vec<_> = BUNDLE_VARIABLES.iter().map(|name| (*name, bundle.to_owned())).collect();
         variables.push(("WGETRC", self.wgetrc.clone().into_os_string()));
+        // An empty part stands for the directory that PHP was built with.
+        let mut php = php_settings.map(OsStr::to_owned).unwrap_or_default();
+        php.push(":");
+        php.push(&self.php);
+        variables.push(("PHP_INI_SCAN_DIR", php));
         if let Some(store) = &self.java {
             let ours = format!(
                 "-Djavax.net.ssl.trustStore={} -Djavax.net.ssl.trustStorePassword={JAVA_PASSWORD} \

@@ -51,11 +51,8 @@ pub(super) fn main(flags: &Flags) -> ExitCode {
         tracing::warn!("{warning}");
     }
     crate::memory::give_back();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers())
-        .thread_stack_size(512 * 1024)
-        .enable_all()
-        .build();
+    // Connections have threads of their own (crate::workers); this one accepts, resolves names and reports.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let code = match runtime {
         Ok(runtime) => runtime.block_on(serve(loaded, path, sink.clone())),
         Err(error) => {
@@ -65,11 +62,6 @@ pub(super) fn main(flags: &Flags) -> ExitCode {
     };
     sink.flush();
     ExitCode::from(code)
-}
-
-/// One per processor, but not more than traffic of one sandbox can use: each costs memory.
-fn workers() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from).min(4)
 }
 
 fn refuse_pipeline(errors: &ConfigErrors) -> ExitCode {

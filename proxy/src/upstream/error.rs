@@ -87,14 +87,9 @@ impl UpstreamError {
     /// Stable code.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Dial(DialError::Denied { .. }) => "upstream-denied",
-            Self::Dial(DialError::NotLoopback { .. }) | Self::PlaintextThroughProxy => "plaintext-credential",
-            Self::Dial(DialError::Resolve(_) | DialError::NoAddress { .. }) => "upstream-unresolved",
-            Self::Dial(DialError::Timeout { .. })
-            | Self::TlsTimeout
-            | Self::HeaderTimeout
-            | Self::Stalled => "upstream-timeout",
-            Self::Dial(_) => "upstream-unreachable",
+            Self::Dial(error) => dial_code(error),
+            Self::PlaintextThroughProxy => "plaintext-credential",
+            Self::TlsTimeout | Self::HeaderTimeout | Self::Stalled => "upstream-timeout",
             Self::Connect(_) | Self::Socks(_) => "upstream-proxy",
             Self::Tls(_) | Self::NeedsH2 | Self::ServerName => "upstream-tls",
             Self::Closed => "upstream-closed",
@@ -109,5 +104,17 @@ impl UpstreamError {
             return Refusal::plaintext(secret.unwrap_or("a secret"));
         }
         Refusal::upstream(self.code(), self)
+    }
+}
+
+/// The code of a connection that could not be made, to the origin or to the next proxy.
+fn dial_code(error: &DialError) -> &'static str {
+    match error {
+        DialError::Denied { .. } => "upstream-denied",
+        DialError::NotLoopback { .. } => "plaintext-credential",
+        DialError::Resolve(_) | DialError::NoAddress { .. } => "upstream-unresolved",
+        DialError::Timeout { .. } => "upstream-timeout",
+        DialError::Proxy(error) => dial_code(error),
+        _ => "upstream-unreachable",
     }
 }

@@ -1,7 +1,7 @@
 //! One HTTP/1 connection, driven by whoever uses it.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
@@ -14,7 +14,7 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::pool::Pool;
 use super::{Destination, UpstreamBody, UpstreamError, UpstreamLimits, UpstreamStream};
@@ -34,6 +34,8 @@ pub(super) struct Conn {
     finished: Option<Result<(), UpstreamError>>,
     /// Requests are sent in absolute form (to an HTTP proxy) with this scheme.
     absolute: Option<Scheme>,
+    /// Runs from one request to the next and is set anew only when it fires, since almost no request needs it.
+    timer: Pin<Box<Sleep>>,
 }
 
 /// The raw stream after a 101, with what the origin sent behind its head.
@@ -62,6 +64,7 @@ impl Conn {
         stream: UpstreamStream,
         absolute: bool,
         scheme: Scheme,
+        limits: UpstreamLimits,
     ) -> Result<Box<Self>, UpstreamError> {
         let (sender, driver) = http1::Builder::new()
             .preserve_header_case(true)
@@ -71,7 +74,8 @@ impl Conn {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|e| UpstreamError::http(&e))?;
-        Ok(Box::new(Self { sender, driver, finished: None, absolute: absolute.then_some(scheme) }))
+        let timer = Box::pin(tokio::time::sleep(limits.response_header));
+        Ok(Box::new(Self { sender, driver, finished: None, absolute: absolute.then_some(scheme), timer }))
     }
 
     /// Moves the connection on as far as it goes.
@@ -136,8 +140,8 @@ impl Conn {
         upload: &Arc<Upload>,
     ) -> Result<Response<Incoming>, Failed> {
         let mut answer = pin!(self.sender.try_send_request(request));
-        let mut timer = pin!(tokio::time::sleep(limits.response_header));
-        let (driver, finished) = (&mut self.driver, &mut self.finished);
+        let mut due = Instant::now() + limits.response_header;
+        let (driver, finished, timer) = (&mut self.driver, &mut self.finished, &mut self.timer);
         poll_fn(|cx| {
             if finished.is_none()
                 && let Poll::Ready(result) = driver.poll_without_shutdown(cx)
@@ -153,13 +157,16 @@ impl Conn {
                     },
                 }));
             }
-            if timer.as_mut().poll(cx).is_ready() {
-                if upload.done.load(Ordering::Acquire) {
-                    return Poll::Ready(Err(UpstreamError::HeaderTimeout.into()));
+            while timer.as_mut().poll(cx).is_ready() {
+                let now = Instant::now();
+                if now >= due {
+                    if upload.done.load(Ordering::Acquire) {
+                        return Poll::Ready(Err(UpstreamError::HeaderTimeout.into()));
+                    }
+                    // Still uploading: the limit counts from the end of the request.
+                    due = now + limits.response_header;
                 }
-                // Still uploading: the limit counts from the end of the request.
-                timer.as_mut().reset(Instant::now() + limits.response_header);
-                return timer.as_mut().poll(cx).map(|()| Err(UpstreamError::HeaderTimeout.into()));
+                timer.as_mut().reset(due);
             }
             Poll::Pending
         })

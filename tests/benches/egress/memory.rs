@@ -11,7 +11,7 @@ use crate::rss;
 use crate::wire::Outcome;
 
 /// Rest before memory is read.
-const SETTLE: Duration = Duration::from_secs(1);
+const SETTLE: Duration = Duration::from_secs(3);
 /// Tunnels opened at a time.
 const WORKERS: usize = 16;
 

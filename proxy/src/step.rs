@@ -1,0 +1,70 @@
+//! What a connection does, one step after the other.
+//!
+//! A connection in a tunnel has been many things before it is idle: a greeting, a `CONNECT`, a TLS handshake. Each is
+//! a future of its own that is gone when the next one begins, so a connection holds the memory of what it is now and
+//! not of all that it was.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+
+use crate::app::App;
+use crate::conn::{self, Conn};
+use crate::stream::{ClientStream, Rewind};
+use crate::target::TunnelTarget;
+use crate::tls::{self, Around};
+use crate::tunnel::{self, Opened};
+use crate::websocket;
+
+/// The next thing to do.
+pub enum Step {
+    /// Cleartext: HTTP/1, or HTTP/2 by its preface.
+    Clear(Box<Conn>, Rewind<TcpStream>),
+    /// The SOCKS5 handshake; the client has shown who it is or has not.
+    Socks(Arc<App>, SocketAddr, Rewind<TcpStream>, bool),
+    /// A TLS handshake.
+    Terminate(Arc<App>, SocketAddr, Rewind<TcpStream>, Around),
+    /// TLS that is passed on by its server name.
+    Relay(Arc<App>, SocketAddr, Rewind<TcpStream>, Option<TunnelTarget>, bool),
+    /// HTTP/1.
+    Http1(Arc<Conn>, ClientStream),
+    /// HTTP/2.
+    Http2(Arc<Conn>, ClientStream),
+    /// Whatever is inside a tunnel.
+    Tunnel(Box<Opened>, ClientStream),
+    /// Frames of a WebSocket.
+    WebSocket(Box<websocket::Relay>, ClientStream),
+    /// The connection has ended.
+    End,
+}
+
+/// Goes on until the connection has ended.
+pub async fn run(mut step: Step) {
+    loop {
+        step = match step {
+            Step::Clear(conn, tcp) => Box::pin(conn::serve_clear(*conn, tcp)).await,
+            Step::Socks(app, client, tcp, trusted) => {
+                Box::pin(tunnel::accept_socks(app, client, tcp, trusted)).await
+            }
+            Step::Terminate(app, client, tcp, around) => {
+                Box::pin(tls::terminate(app, client, tcp, around)).await
+            }
+            Step::Relay(app, client, tcp, target, trusted) => {
+                Box::pin(tls::relay(app, client, tcp, target, trusted)).await;
+                Step::End
+            }
+            Step::Http1(conn, stream) => Box::pin(conn::serve_h1(conn, stream)).await,
+            Step::Http2(conn, stream) => {
+                Box::pin(conn::serve_h2(conn, stream)).await;
+                Step::End
+            }
+            Step::Tunnel(opened, stream) => Box::pin(tunnel::serve(*opened, stream)).await,
+            Step::WebSocket(relay, stream) => {
+                Box::pin(relay.run(stream)).await;
+                Step::End
+            }
+            Step::End => return,
+        }
+    }
+}
