@@ -60,10 +60,8 @@ async fn serve(
         tokio::spawn(async move {
             let service = service_fn(|request| {
                 let answer = answer.clone();
-                async move {
-                    // A reload reads files and builds; it must not hold up traffic on this thread.
-                    Ok::<_, Infallible>(tokio::task::block_in_place(|| answer(&request)))
-                }
+                // A reload reads files and builds here; traffic is on other threads.
+                async move { Ok::<_, Infallible>(answer(&request)) }
             });
             let _ = http1::Builder::new()
                 .timer(TokioTimer::new())

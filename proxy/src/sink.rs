@@ -7,7 +7,7 @@ use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long the writer lets lines gather before one write.
+/// How long the writer lets lines gather before one write; the first line after a silence is written at once.
 const LINGER: Duration = Duration::from_millis(4);
 /// Pauses without a line after which the writer sleeps until it is woken. Until then lines cost nobody a wake-up.
 const PATIENCE: u32 = 8;
@@ -99,19 +99,17 @@ impl Shared {
 
     fn run(&self, out: &mut dyn Write) {
         let mut batch = Vec::new();
-        let mut pauses = 0;
+        let mut pauses = PATIENCE;
         loop {
-            {
+            if pauses >= PATIENCE {
                 let mut state = self.lock();
-                if pauses > PATIENCE {
-                    state.asleep = state.buffer.is_empty();
-                    while state.asleep {
-                        state = self.wake_writer.wait(state).unwrap_or_else(PoisonError::into_inner);
-                    }
-                    pauses = 0;
+                state.asleep = state.buffer.is_empty();
+                while state.asleep {
+                    state = self.wake_writer.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
+            } else {
+                std::thread::sleep(LINGER);
             }
-            std::thread::sleep(LINGER);
             {
                 let mut state = self.lock();
                 std::mem::swap(&mut state.buffer, &mut batch);
