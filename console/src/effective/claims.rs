@@ -1,0 +1,131 @@
+//! Which credentials would write the same place of the same request. A proxy runs `secrets` before `transforms`, so
+//! the order of the lists alone cannot make a strong static secret beat a weak transform; losers are withheld.
+
+use regex::{Regex, RegexBuilder};
+
+use super::explain::Withheld;
+use super::overlap::Reach;
+use crate::definition::{Body, Placement, Scope};
+
+/// A place that a credential writes.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// In lower case.
+    Header(String),
+    /// Headers that a regular expression finds.
+    HeaderPattern(String, Option<Regex>),
+    /// As written.
+    Query(String),
+}
+
+impl Place {
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Header(name) | Self::HeaderPattern(name, _) => format!("header:{name}"),
+            Self::Query(name) => format!("query:{name}"),
+        }
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Header(one), Self::Header(two)) | (Self::Query(one), Self::Query(two)) => one == two,
+            (Self::HeaderPattern(one, regex), Self::HeaderPattern(two, _)) => {
+                // A pattern that finds the empty name alone is how a definition says "no header".
+                one == two && regex.as_ref().is_some_and(|regex| !regex.is_match(""))
+            }
+            (Self::HeaderPattern(_, regex), Self::Header(name))
+            | (Self::Header(name), Self::HeaderPattern(_, regex)) => {
+                regex.as_ref().is_some_and(|regex| regex.is_match(name))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The places that a credential writes.
+pub(super) fn places(body: &Body) -> Vec<Place> {
+    let header = |name: &str| Place::Header(name.to_lowercase());
+    let header_or = |name: Option<&String>| header(name.map_or(AUTHORIZATION, String::as_str));
+    match body {
+        Body::Static(secret) => match &secret.placement {
+            Placement::Inject(inject) => {
+                let query = inject.query_param.iter().cloned().map(Place::Query);
+                inject.header.iter().map(|name| header(name)).chain(query).collect()
+            }
+            Placement::Replace(replace) => {
+                replace.match_headers.iter().flatten().map(|text| header_or_pattern(text)).collect()
+            }
+        },
+        Body::GcpAuth(_) | Body::AwsAuth(_) => vec![header(AUTHORIZATION)],
+        Body::GcpIdToken(secret) => vec![header_or(secret.header.as_ref())],
+        Body::OauthToken(secret) => vec![header_or(secret.header.as_ref())],
+        Body::Hmac(secret) => secret.headers.iter().map(|one| header(&one.name)).collect(),
+        Body::PgDsn(_) => Vec::new(),
+    }
+}
+
+/// Where a credential applies.
+pub(super) fn reaches(body: &Body) -> Vec<Reach> {
+    body.rules().iter().map(|rule| Reach::of(&rule.scope)).collect()
+}
+
+/// The claims of all credentials that were let through so far.
+#[derive(Default)]
+pub(super) struct Claims<R> {
+    taken: Vec<Taken<R>>,
+}
+
+struct Taken<R> {
+    oid: String,
+    rank: R,
+    places: Vec<Place>,
+    reaches: Vec<Reach>,
+}
+
+impl<R: Copy + Ord> Claims<R> {
+    /// Nothing claimed.
+    pub(super) fn new() -> Self {
+        Self { taken: Vec::new() }
+    }
+
+    /// Takes the claims of a credential, unless one of strictly higher rank has one that overlaps; then it takes
+    /// none. Credentials have to come from the strongest to the weakest.
+    pub(super) fn take(&mut self, oid: &str, rank: R, body: &Body) -> Option<Withheld> {
+        let (places, reaches) = (places(body), reaches(body));
+        let stronger = self.taken.iter().filter(|taken| taken.rank > rank);
+        for winner in stronger {
+            let Some(place) =
+                places.iter().find(|place| winner.places.iter().any(|taken| taken.meets(place)))
+            else {
+                continue;
+            };
+            let meets = |reach: &Reach| winner.reaches.iter().any(|taken| taken.overlaps(reach));
+            if let Some(at) = reaches.iter().position(meets) {
+                let scope = body.rules().get(at).map(|rule| match &rule.scope {
+                    Scope::Host(text) | Scope::Cidr(text) => text.clone(),
+                });
+                return Some(Withheld::Conflict {
+                    by: winner.oid.clone(),
+                    place: place.shown(),
+                    scope: scope.unwrap_or_default(),
+                });
+            }
+        }
+        if !places.is_empty() && !reaches.is_empty() {
+            self.taken.push(Taken { oid: oid.to_owned(), rank, places, reaches });
+        }
+        None
+    }
+}
+
+fn header_or_pattern(text: &str) -> Place {
+    match text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
+        Some(pattern) => {
+            let regex = RegexBuilder::new(pattern).case_insensitive(true).build().ok();
+            Place::HeaderPattern(text.to_owned(), regex)
+        }
+        None => Place::Header(text.to_lowercase()),
+    }
+}
+
+const AUTHORIZATION: &str = "authorization";

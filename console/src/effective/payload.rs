@@ -1,0 +1,225 @@
+//! The payload, its hash, and what may be shown of it.
+
+use std::fmt::{self, Write as _};
+
+use aws_lc_rs::{digest, hmac};
+use serde_json::{Map, Value, json};
+
+use crate::wire::wipe;
+
+/// The three lists of a sync. Holds values; `Debug` shows the lengths only, and everything is wiped on drop.
+pub struct Payload {
+    secrets: Vec<Value>,
+    transforms: Vec<Value>,
+    postgres: Vec<Value>,
+}
+
+impl Payload {
+    pub(super) fn new(secrets: Vec<Value>, transforms: Vec<Value>, postgres: Vec<Value>) -> Self {
+        Self { secrets, transforms, postgres }
+    }
+
+    /// `secrets`, values included.
+    pub fn secrets(&self) -> &[Value] {
+        &self.secrets
+    }
+
+    /// `transforms`, values included.
+    pub fn transforms(&self) -> &[Value] {
+        &self.transforms
+    }
+
+    /// `postgres`, values included.
+    pub fn postgres(&self) -> &[Value] {
+        &self.postgres
+    }
+
+    /// The hash that a proxy echoes: `sha256:` and 64 hexadecimal digits, opaque to it. It is keyed, because a plain
+    /// digest over live values would let anyone who sees hashes try guesses of weak ones. Covers all that is
+    /// delivered, the principal and the assignment, so that assigning anew always differs.
+    pub fn hash(&self, key: &HashKey, assignment: Option<&Assignment>) -> String {
+        let mut mac = hmac::Context::with_key(&key.0);
+        let mut write = |text: &str| mac.update(text.as_bytes());
+        write("{\"assignment\":");
+        canonical(&assignment.map_or(Value::Null, Assignment::hashed), &mut write);
+        for (name, list) in
+            [("postgres", &self.postgres), ("secrets", &self.secrets), ("transforms", &self.transforms)]
+        {
+            write(",\"");
+            write(name);
+            write("\":");
+            canonical_list(list, &mut write);
+        }
+        write("}");
+        format!("sha256:{}", hex(mac.sign().as_ref()))
+    }
+
+    /// `{"data":{"id","secrets","transforms","postgres"}}` with every inline value as `[redacted]`.
+    pub fn redacted(&self, principal_oid: &str) -> Value {
+        let list = |list: &[Value]| list.iter().map(redact).collect::<Value>();
+        json!({ "data": {
+            "id": principal_oid,
+            "secrets": list(&self.secrets),
+            "transforms": list(&self.transforms),
+            "postgres": list(&self.postgres),
+        } })
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { secrets, transforms, postgres } = self;
+        f.debug_struct("Payload")
+            .field("secrets", &secrets.len())
+            .field("transforms", &transforms.len())
+            .field("postgres", &postgres.len())
+            .finish()
+    }
+}
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        self.secrets.iter_mut().chain(&mut self.transforms).chain(&mut self.postgres).for_each(wipe);
+    }
+}
+
+/// The principal of a proxy and when it got it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// OID of the principal.
+    pub principal_oid: String,
+    /// Microseconds since 1970.
+    pub assigned_at: i64,
+    /// Plus one with every change of the principal, so that two changes within one second differ.
+    pub counter: i64,
+}
+
+impl Assignment {
+    fn hashed(&self) -> Value {
+        let seconds = self.assigned_at.div_euclid(1_000_000);
+        json!({ "principal": self.principal_oid, "assigned_at": seconds, "counter": self.counter })
+    }
+}
+
+/// The key of the hash: the same on all replicas and across restarts. Another one costs every proxy one full
+/// answer, nothing else.
+pub struct HashKey(hmac::Key);
+
+impl HashKey {
+    /// Any bytes, 32 random ones at best.
+    pub fn new(key: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    }
+}
+
+impl fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashKey(..)")
+    }
+}
+
+/// The body of a sync's answer: the hash alone when the proxy has it, else the six members, all lists present. Holds
+/// values unless it is the short form.
+pub fn sync_body(
+    payload: &Payload,
+    hash: &str,
+    supplied: Option<&str>,
+    assignment: Option<&Assignment>,
+) -> String {
+    if supplied == Some(hash) {
+        return json!({ "config_hash": hash }).to_string();
+    }
+    let status = if assignment.is_some() { "assigned" } else { "unassigned" };
+    let mut body = String::with_capacity(1_024);
+    let head = json!({
+        "config_hash": hash,
+        "status": status,
+        "principal_id": assignment.map(|assignment| &assignment.principal_oid),
+    });
+    body.push_str(head.to_string().trim_end_matches('}'));
+    let lists =
+        [("secrets", &payload.secrets), ("transforms", &payload.transforms), ("postgres", &payload.postgres)];
+    for (name, list) in lists {
+        body.push_str(",\"");
+        body.push_str(name);
+        body.push_str("\":[");
+        for (at, entry) in list.iter().enumerate() {
+            if at > 0 {
+                body.push(',');
+            }
+            body.push_str(&zeroize::Zeroizing::new(entry.to_string()));
+        }
+        body.push(']');
+    }
+    body.push('}');
+    body
+}
+
+/// `"<SHA-256 of the body>"`
+pub fn etag(body: &str) -> String {
+    format!("\"{}\"", hex(digest::digest(&digest::SHA256, body.as_bytes()).as_ref()))
+}
+
+/// Whether an `If-None-Match` names the tag (RFC 9110 13.1.2: weak comparison).
+pub fn matches_etag(if_none_match: &str, etag: &str) -> bool {
+    let is_it = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
+    if_none_match.split(',').map(str::trim).any(is_it)
+}
+
+/// A copy in which the value of every `control_plane` source, however deep, is `[redacted]`.
+fn redact(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(redact).collect(),
+        Value::Object(members) => {
+            let is_inline = members.get("type").and_then(Value::as_str) == Some("control_plane");
+            let member = |(key, value): (&String, &Value)| {
+                let shown =
+                    if is_inline && key == "value" { Value::from("[redacted]") } else { redact(value) };
+                (key.clone(), shown)
+            };
+            Value::Object(members.iter().map(member).collect::<Map<_, _>>())
+        }
+        other => other.clone(),
+    }
+}
+
+/// JSON without white space and with sorted keys, a piece at a time; the order of lists counts.
+fn canonical(value: &Value, write: &mut impl FnMut(&str)) {
+    match value {
+        Value::Array(items) => canonical_list(items, write),
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by_key(|(key, _)| *key);
+            write("{");
+            for (at, (key, value)) in members.into_iter().enumerate() {
+                if at > 0 {
+                    write(",");
+                }
+                write(&Value::from(key.as_str()).to_string());
+                write(":");
+                canonical(value, write);
+            }
+            write("}");
+        }
+        other => write(&zeroize::Zeroizing::new(other.to_string())),
+    }
+}
+
+fn canonical_list(items: &[Value], write: &mut impl FnMut(&str)) {
+    write("[");
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 {
+            write(",");
+        }
+        canonical(item, write);
+    }
+    write("]");
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
