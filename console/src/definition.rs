@@ -161,3 +161,6 @@ impl Body {
         self.sources().iter().filter_map(|(_, source)| source.credential()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,3 +28,6 @@ pub use fallback::{Fallback, FallbackMode};
 pub use input::{Grant, Input, Principal, SecretKey, SlackRow, StoredSecret, Subject, Via};
 pub use overlap::scopes_overlap;
 pub use payload::{Assignment, HashKey, Payload, etag, matches_etag, sync_body};
+
+#[cfg(test)]
+mod tests;

@@ -33,3 +33,6 @@ pub use timestamps::{parse_timestamp, timestamp};
 pub fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
 }
+
+#[cfg(test)]
+mod tests;

@@ -239,6 +239,9 @@ impl<'a> SourceReader<'a> {
             reader.reject("config", "json_key is not allowed for source_type \"token_broker\"");
         }
         let Some(CredentialRef { id, namespace }) = source.credential() else { return };
+        if is_blank(&id) {
+            return;
+        }
         let credentials = self.context.credentials;
         let exists = match (credentials.by_oid(&id), namespace) {
             (OidMatch::Missing | OidMatch::Found, Some(_)) => {

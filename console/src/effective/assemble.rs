@@ -9,7 +9,7 @@ use super::claims::Claims;
 use super::deliver::deliver;
 use super::entry::{Entry, entry};
 use super::explain::{Explained, Outcome, Supplier};
-use super::fallback::{Deliverable, FallbackMode, merge};
+use super::fallback::{Deliverable, merge};
 use super::input::{Input, Subject};
 use super::payload::Payload;
 use super::postgres::upstreams;
@@ -90,7 +90,7 @@ fn add_fallback<'a>(
     explained: &mut Vec<Explained>,
 ) -> bool {
     let Some(fallback) = input.fallback else { return false };
-    if fallback.subject.principal.oid == subject.principal.oid || fallback.mode == FallbackMode::Never {
+    if fallback.subject.principal.oid == subject.principal.oid {
         return false;
     }
     let mut told = Vec::new();

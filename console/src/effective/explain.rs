@@ -161,11 +161,11 @@ impl Outcome {
                 };
                 format!("the principal's own {by} covers the same {what}")
             }
+            Self::Withheld(Withheld::Mode(FallbackMode::Never)) => {
+                "the fallback mode is never: only the principal's own grants count".to_owned()
+            }
             Self::Withheld(Withheld::Mode(mode)) => {
-                format!(
-                    "the fallback mode {} leaves it out: the principal has grants of its own",
-                    mode.as_str()
-                )
+                format!("the fallback mode is {} and the principal has grants of its own", mode.as_str())
             }
             Self::Skipped(skip) => skip.sentence(),
         }
