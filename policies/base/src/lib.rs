@@ -1,7 +1,8 @@
 //! Small types every crate of the suite shares. Pure: no input or output, uses nothing of ours.
 //!
-//! Read first: [`Secret`].
+//! Read first: [`Secret`], then [`oid`].
 
+pub mod oid;
 mod secret;
 
 pub use secret::Secret;

@@ -1,0 +1,294 @@
+//! The database: opened, migrated, and given out as transactions.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, SqlitePool};
+use tokio::sync::watch;
+
+use crate::actor::Actor;
+use crate::db::Conn;
+use crate::error::StoreError;
+use crate::migrate::{self, migrate};
+use crate::seal::KeyRing;
+use crate::time::{Clock, Micros};
+use crate::tx::{ReadTx, WriteTx};
+
+/// What a store is opened with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The keys that seal sensitive columns.
+    pub keys: Arc<KeyRing>,
+    /// Where times of rows come from.
+    pub clock: Clock,
+    /// Connections for reading (SQLite), or for everything (PostgreSQL). Default 8.
+    pub connections: u32,
+    /// How long a caller waits for a connection. Default 5 s.
+    pub patience: Duration,
+}
+
+impl Options {
+    /// The defaults with these keys and the machine's clock.
+    pub fn new(keys: KeyRing) -> Self {
+        Self { keys: Arc::new(keys), clock: Clock::System, connections: 8, patience: Duration::from_secs(5) }
+    }
+}
+
+/// The store. Cheap to clone; clones share the connections.
+///
+/// One transaction writes at a time, on both engines: SQLite has it so, and on PostgreSQL each writer first updates
+/// the one row of the table `ledger`. That makes the audit chain and the change feed free of gaps, upserts free of
+/// races and deadlocks impossible; a writer holds its turn for a few milliseconds. Readers never wait for writers.
+///
+/// A task must not open a transaction while it holds another one: with `sqlite::memory:` there is one connection.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pools: Arc<Pools>,
+    options: Options,
+    changed: Arc<watch::Sender<i64>>,
+}
+
+/// What a transaction does: a boxed future that borrows it.
+pub type Work<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 't>>;
+
+/// The connections of one engine.
+#[derive(Debug)]
+pub(crate) enum Pools {
+    Sqlite {
+        /// One connection, so that writers of this process queue instead of polling the file's lock.
+        write: SqlitePool,
+        /// Readers see the last commit; with WAL they wait for no writer.
+        read: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+impl Store {
+    /// Opens `sqlite:PATH`, `sqlite::memory:` or `postgres://…` and brings the schema up to date. A new SQLite file
+    /// is readable by its owner alone.
+    ///
+    /// # Errors
+    /// [`StoreError::Address`] when the address is none of these, [`StoreError::Unavailable`] when the database does
+    /// not answer, [`StoreError::Schema`] when it is newer than this program or was migrated with another text.
+    pub async fn open(address: &str, options: Options) -> Result<Self, StoreError> {
+        let pools = Pools::open(address, &options).await?;
+        migrate(&pools, options.clock.now()).await?;
+        let (changed, _) = watch::channel(0);
+        Ok(Self { pools: Arc::new(pools), options, changed: Arc::new(changed) })
+    }
+
+    /// A transaction that reads one state of the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn read(&self) -> Result<ReadTx, StoreError> {
+        let conn = self.pools.read().await?;
+        Ok(ReadTx::new(conn, self.options.clock.now(), self.options.keys.clone()))
+    }
+
+    /// Runs `work` in a transaction that writes, and commits when it succeeds. When the engine gave up because of
+    /// another transaction, all of it is run again, so `work` must have no effect outside the transaction.
+    ///
+    /// `work` is a closure that boxes an `async move` block, which may borrow what lives as long as `'c`:
+    /// `store.write(&actor, |tx| Box::pin(async move { tx.delete_role(id).await })).await`.
+    ///
+    /// # Errors
+    /// Those of `work`; [`StoreError::Busy`] when it failed too often; [`StoreError::Unavailable`].
+    pub async fn write<'c, T, E, F>(&self, actor: &Actor, mut work: F) -> Result<T, E>
+    where
+        F: for<'t> FnMut(&'t mut WriteTx<'c>) -> Work<'t, T, E>,
+        E: From<StoreError>,
+    {
+        let mut attempt = 1;
+        loop {
+            let (error, again) = match self.attempt(actor, &mut work).await {
+                Ok(value) => return Ok(value),
+                Err(failed) => failed,
+            };
+            if !again || attempt == ATTEMPTS {
+                return Err(error);
+            }
+            tokio::time::sleep(Duration::from_millis(5 << attempt)).await;
+            attempt += 1;
+        }
+    }
+
+    /// One try; with the error comes whether another one can help.
+    async fn attempt<'c, T, E, F>(&self, actor: &Actor, work: &mut F) -> Result<T, (E, bool)>
+    where
+        F: for<'t> FnMut(&'t mut WriteTx<'c>) -> Work<'t, T, E>,
+        E: From<StoreError>,
+    {
+        let failed = |error: StoreError| {
+            let again = error.is_transient();
+            (E::from(error), again)
+        };
+        let mut tx = self.begin(actor).await.map_err(failed)?;
+        let value = match work(&mut tx).await {
+            Ok(value) => value,
+            Err(error) => return Err((error, tx.gave_up())),
+        };
+        let seq = tx.commit().await.map_err(failed)?;
+        self.changed.send_if_modified(|last| {
+            let newer = seq > *last;
+            *last = seq.max(*last);
+            newer
+        });
+        Ok(value)
+    }
+
+    async fn begin<'c>(&self, actor: &Actor) -> Result<WriteTx<'c>, StoreError> {
+        let conn = self.pools.write().await?;
+        let read = ReadTx::new(conn, self.options.clock.now(), self.options.keys.clone());
+        WriteTx::begin(read, actor.clone()).await
+    }
+
+    /// The number of the last change this process has written. Waiting on it shortens a poll of the change feed;
+    /// changes of other replicas do not show here.
+    pub fn changed(&self) -> watch::Receiver<i64> {
+        self.changed.subscribe()
+    }
+
+    /// The database's own time, for leases that several replicas compare.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn database_time(&self) -> Result<Micros, StoreError> {
+        // The one question that the engines have no common words for.
+        let sql = match *self.pools {
+            Pools::Sqlite { .. } => "SELECT CAST(unixepoch('subsec') * 1000000 AS BIGINT)",
+            Pools::Postgres(_) => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        };
+        let mut conn = self.pools.read().await?;
+        conn.number(sql, vec![]).await.map(Micros)
+    }
+
+    /// Whether the database answers and has the schema of this program.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Schema`].
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        let mut conn = self.pools.read().await?;
+        let found = migrate::version(&mut conn).await?;
+        if found != migrate::SCHEMA_VERSION {
+            return Err(StoreError::Schema(format!("the database is at version {found}")));
+        }
+        Ok(())
+    }
+
+    /// The keys that seal sensitive columns.
+    pub fn keys(&self) -> &KeyRing {
+        &self.options.keys
+    }
+
+    /// The store's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.options.clock
+    }
+
+    pub(crate) fn pools(&self) -> &Pools {
+        &self.pools
+    }
+
+    /// Closes all connections, after the transactions that are open.
+    pub async fn close(&self) {
+        match &*self.pools {
+            Pools::Sqlite { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Pools {
+    async fn open(address: &str, options: &Options) -> Result<Self, StoreError> {
+        if let Some(path) = address.strip_prefix("sqlite:") {
+            return Self::open_sqlite(path.strip_prefix("//").unwrap_or(path), options).await;
+        }
+        if address.starts_with("postgres://") || address.starts_with("postgresql://") {
+            return Self::open_postgres(address, options).await;
+        }
+        Err(StoreError::Address("must begin with sqlite: or postgres://".to_owned()))
+    }
+
+    async fn open_sqlite(path: &str, options: &Options) -> Result<Self, StoreError> {
+        let base = SqliteConnectOptions::new()
+            .foreign_keys(true)
+            // A commit that was answered survives a loss of power.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(options.patience);
+        let pool = || {
+            SqlitePoolOptions::new().acquire_timeout(options.patience).idle_timeout(None).max_lifetime(None)
+        };
+        if path == ":memory:" {
+            let only = pool().max_connections(1).connect_with(base.in_memory(true)).await?;
+            return Ok(Self::Sqlite { write: only.clone(), read: only });
+        }
+        if path.is_empty() {
+            return Err(StoreError::Address("sqlite: needs a path".to_owned()));
+        }
+        create_private(Path::new(path))?;
+        let base = base.filename(path).journal_mode(SqliteJournalMode::Wal);
+        let write = pool().max_connections(1).connect_with(base.clone()).await?;
+        let read = pool().max_connections(options.connections).connect_with(base).await?;
+        Ok(Self::Sqlite { write, read })
+    }
+
+    async fn open_postgres(address: &str, options: &Options) -> Result<Self, StoreError> {
+        // The driver's text may repeat the address, which may hold a password.
+        let connect: PgConnectOptions =
+            address.parse().map_err(|_| StoreError::Address("is not a PostgreSQL URL".to_owned()))?;
+        let connect = connect.application_name("centaur");
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections)
+            .acquire_timeout(options.patience)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    // A writer that hangs must not keep its turn.
+                    sqlx::raw_sql(
+                        "SET idle_in_transaction_session_timeout = '30s'; SET statement_timeout = '30s'",
+                    )
+                    .execute(connection)
+                    .await
+                    .map(drop)
+                })
+            })
+            .connect_with(connect)
+            .await?;
+        Ok(Self::Postgres(pool))
+    }
+
+    pub(crate) async fn read(&self) -> Result<Conn, StoreError> {
+        Ok(match self {
+            Self::Sqlite { read, .. } => Conn::Sqlite(read.begin_with("BEGIN DEFERRED").await?),
+            Self::Postgres(pool) => {
+                Conn::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+            }
+        })
+    }
+
+    pub(crate) async fn write(&self) -> Result<Conn, StoreError> {
+        Ok(match self {
+            Self::Sqlite { write, .. } => Conn::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => {
+                Conn::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?)
+            }
+        })
+    }
+}
+
+/// Makes the file for its owner alone, before SQLite would make it for everybody; its side files get the same mode.
+fn create_private(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let made = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    made.map(drop).map_err(|error| StoreError::Unavailable(sqlx::Error::Io(error)))
+}
+
+/// How often a transaction is tried before its caller hears that the database is busy.
+const ATTEMPTS: u32 = 6;

@@ -1,0 +1,29 @@
+//! One suite, run on both engines: `sqlite::…` and `postgres::…` are the same tests.
+
+mod access;
+mod constraints;
+mod ledger;
+mod objects;
+mod postgres;
+mod secrets;
+mod world;
+
+/// Runs each test on a file of SQLite and on a database of PostgreSQL.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name($crate::tests::world::World::sqlite().await).await;
+            })*
+        }
+
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name($crate::tests::world::World::postgres().await).await;
+            })*
+        }
+    };
+}
+use on_both;
