@@ -66,6 +66,8 @@ pub(crate) enum Role {
     World,
     /// Answers.
     Origin,
+    /// Copies bytes.
+    Relay,
 }
 
 /// `NAME=PATH`

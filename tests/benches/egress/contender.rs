@@ -13,6 +13,8 @@ use crate::fleet::say;
 pub(crate) enum Contender {
     /// The client talks TLS to the origin.
     Direct,
+    /// A hop that only copies bytes; the client's TLS ends at the origin.
+    Relay,
     /// Our program, with the reference's YAML.
     Ours(PathBuf),
     /// Another program that takes the reference's YAML.
@@ -28,6 +30,7 @@ impl Contender {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Direct => "direct",
+            Self::Relay => "relay",
             Self::Ours(_) => "ours",
             Self::Peer(name, _) => name,
             Self::Mitmproxy(_) => "mitmproxy",
@@ -37,12 +40,17 @@ impl Contender {
 
     /// Whether the client holds the placeholder and the proxy the key.
     pub(crate) fn swaps(&self) -> bool {
-        !matches!(self, Self::Direct | Self::Squid(_))
+        !matches!(self, Self::Direct | Self::Relay | Self::Squid(_))
     }
 
     /// Whether there is a proxy at all.
     pub(crate) fn is_proxy(&self) -> bool {
         !matches!(self, Self::Direct)
+    }
+
+    /// Whether it ends TLS and looks at requests.
+    pub(crate) fn intercepts(&self) -> bool {
+        !matches!(self, Self::Direct | Self::Relay)
     }
 
     /// Whether it is configured with the reference's YAML.
@@ -59,6 +67,9 @@ impl Contender {
         let mut chosen = Vec::new();
         if args.wants("direct") {
             chosen.push(Self::Direct);
+        }
+        if args.wants("relay") {
+            chosen.push(Self::Relay);
         }
         let fixed: [(&str, Option<&PathBuf>, Make); 3] = [
             ("ours", args.ours.as_ref(), Self::Ours),

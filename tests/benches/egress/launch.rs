@@ -68,6 +68,11 @@ pub(crate) fn prepare(
     let site = Site { spec, dir: &dir, variant, port: address.port(), dns_port };
     let command = match &spec.contender {
         Contender::Direct => bail!("nothing to start"),
+        Contender::Relay => {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.args(["--role", "relay", "--spec", &site.port.to_string()]);
+            command
+        }
         Contender::Ours(path) => yaml::command(&site, path, true)?,
         Contender::Peer(_, path) => yaml::command(&site, path, false)?,
         Contender::Mitmproxy(path) => mitmproxy::command(&site, path)?,

@@ -140,7 +140,7 @@ pub(crate) fn measure(row: Row, fleet: &mut Fleet, pace: &Pace) -> Vec<Line> {
             let pair = [(warm, tls(Names::SameClosing)), (warm, tls(Names::Fresh))];
             // Names that only our DNS server knows: who cannot be told of it needs a namespace to meet it in.
             let private = fleet.private();
-            let takes = |contender: &Contender| contender.takes_yaml() || private && contender.is_proxy();
+            let takes = |contender: &Contender| contender.takes_yaml() || private && contender.intercepts();
             vec![against_itself(row, fleet, rounds, pair, takes, "of warm", 0.6)]
         }
         Row::Bulk => {

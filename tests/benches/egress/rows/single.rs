@@ -56,7 +56,7 @@ pub(super) fn latency(row: Row, fleet: &mut Fleet, rounds: usize, millis: u64) -
 pub(super) fn memory(row: Row, fleet: &mut Fleet, rest: Duration) -> Line {
     let mut line = Line::new(row.title(), row.aim(), fleet.names().len());
     let contenders = fleet.contenders();
-    let columns: Vec<usize> = (0..contenders.len()).filter(|&at| contenders[at].is_proxy()).collect();
+    let columns: Vec<usize> = (0..contenders.len()).filter(|&at| contenders[at].intercepts()).collect();
     let held: Vec<Outcome> = columns
         .iter()
         .map(|&at| {
@@ -103,7 +103,7 @@ pub(super) fn start(row: Row, fleet: &mut Fleet) -> Line {
     for _ in 0..STARTS {
         for (column, contender) in contenders.iter().enumerate() {
             let failed = matches!(series[column].last(), Some(Outcome::Failed(_)));
-            if !contender.is_proxy() || failed || spent[column] > SLOW / 2 {
+            if !contender.intercepts() || failed || spent[column] > SLOW / 2 {
                 continue;
             }
             let begin = Instant::now();
