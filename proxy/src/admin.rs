@@ -17,6 +17,7 @@ use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 
 use crate::app::{App, Phase, ReloadError, Reloader, Trigger};
+use crate::managed::Managed;
 
 type Answer = Response<Full<Bytes>>;
 
@@ -37,7 +38,8 @@ pub async fn serve_management(
     reloader: Arc<Reloader>,
 ) -> Result<(), String> {
     let key = Arc::new(Secret::new(key));
-    serve(app, listener, move |request| management(&key, &reloader, request)).await
+    let managed = app.managed.clone();
+    serve(app, listener, move |request| management(&key, &reloader, managed.as_deref(), request)).await
 }
 
 async fn serve(
@@ -76,6 +78,9 @@ fn metrics(app: &App, request: &Request<Incoming>) -> Answer {
     match request.uri().path() {
         "/healthz" => text(StatusCode::OK, "OK"),
         "/readyz" => match *app.drain.borrow() {
+            Phase::Running if app.managed.as_ref().is_some_and(|managed| !managed.status.is_ready()) => {
+                text(StatusCode::SERVICE_UNAVAILABLE, "awaiting control-plane config")
+            }
             Phase::Running => text(StatusCode::OK, "ready"),
             Phase::Draining | Phase::Stopping => text(StatusCode::SERVICE_UNAVAILABLE, "shutting down"),
         },
@@ -94,7 +99,12 @@ fn metrics(app: &App, request: &Request<Incoming>) -> Answer {
     }
 }
 
-fn management(key: &Secret<String>, reloader: &Reloader, request: &Request<Incoming>) -> Answer {
+fn management(
+    key: &Secret<String>,
+    reloader: &Reloader,
+    managed: Option<&Managed>,
+    request: &Request<Incoming>,
+) -> Answer {
     let wanted = match request.uri().path() {
         "/v1/reload" | "/v1/sync" => Method::POST,
         "/v1/status" => Method::GET,
@@ -112,10 +122,16 @@ fn management(key: &Secret<String>, reloader: &Reloader, request: &Request<Incom
         }
         return answer;
     }
-    match request.uri().path() {
-        "/v1/status" => error(StatusCode::NOT_FOUND, "status is unavailable in standalone mode"),
-        "/v1/sync" => error(StatusCode::NOT_FOUND, "sync is unavailable in standalone mode"),
-        _ => match reloader.reload(Trigger::Management) {
+    match (request.uri().path(), managed) {
+        ("/v1/status", None) => error(StatusCode::NOT_FOUND, "status is unavailable in standalone mode"),
+        ("/v1/sync", None) => error(StatusCode::NOT_FOUND, "sync is unavailable in standalone mode"),
+        ("/v1/status", Some(managed)) => json(StatusCode::OK, format!("{}\n", managed.status.to_json())),
+        ("/v1/sync", Some(managed)) => {
+            managed.poke();
+            json(StatusCode::ACCEPTED, "{\"status\":\"sync requested\"}\n".to_owned())
+        }
+        (_, Some(_)) => error(StatusCode::NOT_FOUND, "reload is unavailable in managed mode"),
+        (_, None) => match reloader.reload(Trigger::Management) {
             Ok(()) => json(StatusCode::OK, "{\"status\":\"ok\"}\n".to_owned()),
             Err(ReloadError::NoFile) => error(StatusCode::NOT_FOUND, &ReloadError::NoFile.to_string()),
             Err(ReloadError::Invalid(problem)) => error(StatusCode::UNPROCESSABLE_ENTITY, &problem),

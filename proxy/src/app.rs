@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use centaur_client::sync::SyncClient;
 use centaur_net::chain::Chain;
 use centaur_net::dial::Dialer;
 use centaur_net::guard::DialGuard;
@@ -21,8 +22,14 @@ use crate::leaf::Leaves;
 use crate::limits::Limiter;
 use crate::listen::{self, BindError, Listeners, Sockets};
 use crate::log::JSON_MARK;
+use crate::managed::Managed;
+use crate::managed::apply::Policy;
+use crate::managed::live::Ticket;
+use crate::managed::run::{Ended, Loop, Traffic};
+use crate::managed::settings::Settings;
+use crate::managed::timing::{self, Timing};
 use crate::metrics::Metrics;
-use crate::pipeline::{BuildError, Pipeline};
+use crate::pipeline::{BuildError, Gate, Pipeline, Used};
 use crate::server_tls;
 use crate::sink::Sink;
 use crate::sources::SourcePool;
@@ -53,6 +60,8 @@ pub struct App {
     pub mode: TlsMode,
     /// Tells every task when to finish.
     pub drain: watch::Receiver<Phase>,
+    /// In managed mode.
+    pub managed: Option<Arc<Managed>>,
     sources: Arc<SourcePool>,
 }
 
@@ -133,13 +142,43 @@ const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// How long tasks may take to write their last audit lines after the drain.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
+impl App {
+    /// In managed mode, notes that `decided` let something through, so that it can be ended when that is no longer
+    /// granted.
+    pub fn enter(&self, decided: &Arc<Pipeline>, used: impl FnOnce() -> Used) -> Option<Ticket> {
+        let managed = self.managed.as_ref()?;
+        Some(managed.live.enter(used(), decided, || self.pipeline.load_full()))
+    }
+}
+
 /// Starts everything, or nothing. Must run inside a tokio runtime.
-pub fn start(mut config: Config, options: Options) -> Result<Running, StartError> {
+pub fn start(config: Config, options: Options) -> Result<Running, StartError> {
+    begin(config, options, None)
+}
+
+/// The same with a control plane: everything is refused until it has answered.
+pub fn start_managed(config: Config, options: Options, settings: Settings) -> Result<Running, StartError> {
+    begin(config, options, Some(settings))
+}
+
+fn begin(mut config: Config, options: Options, managed: Option<Settings>) -> Result<Running, StartError> {
     let metrics = Metrics::new();
     let sources = Arc::new(options.sources);
     let transforms = std::mem::take(&mut config.transforms);
-    let pipeline = Pipeline::build(transforms, &sources)?;
-    warn_if_open(&pipeline, &metrics);
+    let (pipeline, managed) = match managed {
+        None => {
+            let pipeline = Pipeline::build(transforms, &sources)?;
+            warn_if_open(&pipeline, &metrics);
+            (pipeline, None)
+        }
+        Some(settings) => {
+            let agent = format!("iron-proxy/{}", crate::cli::version());
+            let console = SyncClient::new(&settings.base, settings.token, &agent)
+                .map_err(|e| StartError::Setting(e.to_string()))?;
+            let local = Policy::local(transforms, settings.allow_hosts, &sources);
+            (Pipeline::closed(Gate::Awaiting), Some((console, local)))
+        }
+    };
     let auth = ClientAuth::load(config.proxy.client_auth.as_ref()).map_err(StartError::ClientAuth)?;
     let leaves = leaves(&config)?;
     let resolver = Resolver::new(config.dns.upstream_resolver.as_deref())
@@ -173,19 +212,58 @@ pub fn start(mut config: Config, options: Options) -> Result<Running, StartError
         timeouts: config.proxy.timeouts.clone(),
         mode: config.tls.mode,
         drain,
+        managed: managed.is_some().then(Arc::default),
         sources,
     });
     let reloader = Arc::new(Reloader { app: app.clone(), read: options.reload, fixed: fixed_parts(&config) });
     let addrs = listeners.addresses();
     listeners.log_start(&config);
     let names = app.pipeline.load().names();
-    if !names.is_empty() {
+    if !names.is_empty() && managed.is_none() {
         tracing::info!(transforms = %names, "transform pipeline");
     }
     let mut tasks = JoinSet::new();
     listeners.serve(&app, dns, &reloader, &workers.dispatch(), &mut tasks);
     tasks.spawn(sweep(app.clone()));
+    if let (Some((console, local)), Some(managed)) = (managed, app.managed.clone()) {
+        let obeying = Loop {
+            console,
+            traffic: InForce(app.clone()),
+            timing: Timing::new(config.poll_interval, timing::chance()),
+            managed,
+            local,
+            sources: app.sources.clone(),
+            drain: app.drain.clone(),
+        };
+        tasks.spawn(async move {
+            match obeying.run().await {
+                Ended::Draining => Ok(()),
+                Ended::Revoked => Err("the control plane has revoked this proxy".to_owned()),
+            }
+        });
+    }
     Ok(Running { app, addrs, phase, tasks, reloader, _workers: workers })
+}
+
+/// Puts policies of the control plane in force.
+struct InForce(Arc<App>);
+
+impl Traffic for InForce {
+    fn decide_by(&self, pipeline: Pipeline) -> usize {
+        let pipeline = Arc::new(pipeline);
+        self.0.pipeline.store(pipeline.clone());
+        self.0.metrics.set_credentials_withdrawn(false);
+        self.0.managed.as_ref().map_or(0, |managed| managed.live.sweep(&pipeline))
+    }
+
+    fn withdraw(&self) {
+        self.0.pipeline.load().withdraw();
+        self.0.metrics.set_credentials_withdrawn(true);
+    }
+
+    fn synced(&self, result: &'static str) {
+        self.0.metrics.synced(result);
+    }
 }
 
 fn warn_if_open(pipeline: &Pipeline, metrics: &Metrics) {

@@ -24,8 +24,9 @@ const RUN: &Command = &Command {
             name: "token",
             kind: Kind::Text,
             default: "",
-            help: "control-plane token for managed mode, which is not available in this build",
+            help: "control-plane token, which selects managed mode; IRON_PROXY_TOKEN hides it better from other processes",
         },
+        Spec { name: "token-file", kind: Kind::Text, default: "", help: "file with the control-plane token" },
     ],
     about: "
 Without a command the proxy runs. Variables of the environment (IRON_...) win over the file; SIGHUP reads it again.

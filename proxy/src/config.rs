@@ -44,7 +44,7 @@ pub struct Config {
     pub metrics_listen: String,
     /// `management`, when it is on.
     pub management: Option<ManagementConfig>,
-    /// `control_plane.poll_interval`; has no effect in this build.
+    /// `control_plane.poll_interval`; managed mode alone.
     pub poll_interval: Duration,
     /// `log.level`
     pub log_level: tracing::Level,

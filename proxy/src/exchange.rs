@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use centaur_policies::path::{PathError, decode_path};
@@ -26,6 +26,7 @@ use crate::gate::{Gate, Gone};
 use crate::hop;
 use crate::interim;
 use crate::limits::InFlight;
+use crate::managed::live::{self, Ticket};
 use crate::metrics::Counted;
 use crate::pipeline::{Passage, Permit};
 use crate::refusal::Refusal;
@@ -141,6 +142,7 @@ impl Exchange<'_> {
             }
             Err(gone) => return self.cancelled(record, gone),
         };
+        let mut ticket = app.enter(&pipeline, || permit.used(&self.method, pipeline.epoch()));
         if permit.credential().is_some() {
             app.metrics.swapped();
         }
@@ -152,7 +154,7 @@ impl Exchange<'_> {
             respell::apply(&mut parts, &spellings);
         }
         if let Some(websocket) = websocket {
-            return Box::pin(self.websocket(websocket, parts, permit, record, &pipeline)).await;
+            return Box::pin(self.websocket(websocket, parts, permit, record, &pipeline, ticket)).await;
         }
         let upload = Arc::new(Upload::default());
         let prefer = preferred(&parts, &self.target);
@@ -167,11 +169,19 @@ impl Exchange<'_> {
         }
         let mut request = Request::from_parts(parts, outgoing);
         self.watch_interim(&mut request, hold.as_ref(), &permit);
-        let answer = unless_gone(self.gate, pin!(self.send(&permit, request, prefer, &upload, hold))).await;
+        let sending = unless_revoked(ticket.as_mut(), self.send(&permit, request, prefer, &upload, hold));
+        let answer = unless_gone(self.gate, pin!(sending)).await;
         record.bytes_in = upload.bytes.load(Ordering::Relaxed);
+        let answer = match answer {
+            Err(gone) => return self.cancelled(record, gone),
+            Ok(None) => {
+                self.end_connection();
+                return self.answer(record, &Refusal::revoked());
+            }
+            Ok(Some(answer)) => answer,
+        };
         match answer {
-            Err(gone) => self.cancelled(record, gone),
-            Ok(Err(_)) if upload.client_failed.load(Ordering::Acquire) => {
+            Err(_) if upload.client_failed.load(Ordering::Acquire) => {
                 let gone = if upload.stalled.load(Ordering::Acquire) {
                     Gone::Stalled
                 } else if self.gate.is_some_and(ClientGate::is_malformed) {
@@ -181,7 +191,7 @@ impl Exchange<'_> {
                 };
                 self.cancelled(record, gone)
             }
-            Ok(Err(error)) => {
+            Err(error) => {
                 let refusal = match upload.refused.get() {
                     Some(refusal) => refusal.clone(),
                     None => error.refusal(permit.credential()),
@@ -189,9 +199,9 @@ impl Exchange<'_> {
                 self.end_connection();
                 self.answer(record, &refusal.closing())
             }
-            Ok(Ok(response)) => {
+            Ok(response) => {
                 pipeline.response(&mut record);
-                self.respond(response, &permit, record, upload)
+                self.respond(response, &permit, record, upload, ticket)
             }
         }
     }
@@ -243,6 +253,7 @@ impl Exchange<'_> {
         permit: &Permit,
         mut record: Record,
         upload: Arc<Upload>,
+        ticket: Option<Ticket>,
     ) -> Response<ResponseBody> {
         let (mut parts, body) = response.into_parts();
         hop::strip_response(&mut parts.headers);
@@ -281,6 +292,7 @@ impl Exchange<'_> {
             gate: self.gate.cloned(),
             app: self.conn.app.clone(),
             running: self.running.take(),
+            ticket,
             ended: false,
         };
         Response::from_parts(parts, body.closing(closing))
@@ -293,27 +305,31 @@ impl Exchange<'_> {
         permit: Permit,
         mut record: Record,
         pipeline: &crate::pipeline::Pipeline,
+        mut ticket: Option<Ticket>,
     ) -> Response<ResponseBody> {
         let upload = Arc::new(Upload { done: true.into(), ..Upload::default() });
-        let opened =
-            unless_gone(self.gate, pin!(wanted.open(&self.conn.app.upstream, parts, &permit, &upload))).await;
+        let opening =
+            unless_revoked(ticket.as_mut(), wanted.open(&self.conn.app.upstream, parts, &permit, &upload));
+        let opened = match unless_gone(self.gate, pin!(opening)).await {
+            Err(gone) => return self.cancelled(record, gone),
+            Ok(opened) => opened.unwrap_or_else(|| Err(Refusal::revoked())),
+        };
         match opened {
-            Err(gone) => self.cancelled(record, gone),
-            Ok(Err(refusal)) => {
+            Err(refusal) => {
                 if let Some(gate) = self.gate {
                     gate.resume();
                 }
                 self.answer(record, &refusal)
             }
-            Ok(Ok(websocket::Opened::Refused(response))) => {
+            Ok(websocket::Opened::Refused(response)) => {
                 // The origin did not switch: an ordinary answer, and the next request follows.
                 if let Some(gate) = self.gate {
                     gate.resume();
                 }
                 pipeline.response(&mut record);
-                self.respond(*response, &permit, record, upload)
+                self.respond(*response, &permit, record, upload, ticket)
             }
-            Ok(Ok(websocket::Opened::Switched(mut switched))) => {
+            Ok(websocket::Opened::Switched(mut switched)) => {
                 record.status = 101;
                 if !switched.response.headers().contains_key(DATE) {
                     switched.response.headers_mut().insert(DATE, respond::date());
@@ -324,6 +340,7 @@ impl Exchange<'_> {
                     record,
                     idle: self.conn.app.timeouts.idle_tunnel,
                     app: self.conn.app.clone(),
+                    ticket,
                 };
                 let running = self.running.take();
                 match switched.client {
@@ -476,6 +493,16 @@ async fn unless_gone<F: Future>(gate: Option<&ClientGate>, mut work: Pin<&mut F>
     .await
 }
 
+/// Runs `work` unless what it uses is withdrawn meanwhile.
+async fn unless_revoked<T>(ticket: Option<&mut Ticket>, work: impl Future<Output = T>) -> Option<T> {
+    let Some(ticket) = ticket else { return Some(work.await) };
+    tokio::select! {
+        biased;
+        () = live::revoked(Some(ticket)) => None,
+        done = work => Some(done),
+    }
+}
+
 /// Pause before a half-closed client is probed, and between probes.
 const PROBE_AFTER: Duration = Duration::from_secs(1);
 /// Time for a reset to come back.
@@ -508,10 +535,21 @@ pub struct Closing {
     gate: Option<ClientGate>,
     app: Arc<App>,
     running: Option<Running>,
+    ticket: Option<Ticket>,
     ended: bool,
 }
 
 impl Closing {
+    /// Whether what the exchange uses was withdrawn; then the body ends here.
+    pub fn poll_revoked(&mut self, cx: &mut Context<'_>) -> bool {
+        let revoked = self.ticket.as_mut().is_some_and(|ticket| ticket.poll_revoked(cx).is_ready());
+        if revoked {
+            self.ended = true;
+            self.record.reason = Some("revoked");
+        }
+        revoked
+    }
+
     /// The last byte was handed over.
     pub fn finish(mut self: Box<Self>) {
         self.ended = true;

@@ -3,7 +3,7 @@
 //! request.
 //!
 //! Read first: [`exchange`] (one request, start to finish), then [`pipeline`] (the decision) and [`gate`] (what
-//! is let through to the HTTP/1 parser at all).
+//! is let through to the HTTP/1 parser at all). Where the policy comes from a control plane, [`managed`].
 //!
 //! To add one more transform: its configuration in `centaur_policies::spec`, its edits in `centaur_transform`, a
 //! variant of `pipeline::Kind` with an arm in `Stage::request`, a row in `docs/configuration.md`.
@@ -28,6 +28,7 @@ pub mod leaf;
 pub mod limits;
 pub mod listen;
 pub mod log;
+pub mod managed;
 pub mod memory;
 pub mod metrics;
 pub mod pipeline;

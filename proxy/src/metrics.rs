@@ -27,6 +27,8 @@ pub struct Metrics {
     handshakes_failed: Counter,
     reloads: Family<ReloadLabels, Counter>,
     allow_all: Gauge<i64, AtomicI64>,
+    syncs: Family<ReloadLabels, Counter>,
+    withdrawn: Gauge<i64, AtomicI64>,
     /// Requests under way, also for the drain.
     in_flight: Gauge<i64, AtomicI64>,
     bytes: Family<DirectionLabels, Counter<u64, AtomicU64>>,
@@ -83,6 +85,8 @@ impl Metrics {
             handshakes_failed: Counter::default(),
             reloads: Family::default(),
             allow_all: Gauge::default(),
+            syncs: Family::default(),
+            withdrawn: Gauge::default(),
             in_flight: Gauge::default(),
             bytes,
             request_bytes,
@@ -111,6 +115,12 @@ impl Metrics {
         );
         r.register("reloads", "Configuration reloads", metrics.reloads.clone());
         r.register("allow_all", "1 while no allowlist restricts anything", metrics.allow_all.clone());
+        r.register("syncs", "Calls to the control plane", metrics.syncs.clone());
+        r.register(
+            "credentials_withdrawn",
+            "1 while the control plane has been silent for too long",
+            metrics.withdrawn.clone(),
+        );
         r.register("requests_in_flight", "Requests under way", metrics.in_flight.clone());
         r.register("body_bytes", "Bytes of bodies", metrics.bytes.clone());
         Arc::new(metrics)
@@ -167,6 +177,16 @@ impl Metrics {
     /// Whether everything is allowed.
     pub fn set_allow_all(&self, on: bool) {
         self.allow_all.set(i64::from(on));
+    }
+
+    /// A sync ended.
+    pub fn synced(&self, result: &'static str) {
+        self.syncs.get_or_create(&ReloadLabels { result }).inc();
+    }
+
+    /// Whether credentials are withdrawn.
+    pub fn set_credentials_withdrawn(&self, on: bool) {
+        self.withdrawn.set(i64::from(on));
     }
 
     /// Counts a connection while the guard lives.

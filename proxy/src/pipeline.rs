@@ -6,10 +6,13 @@
 
 mod annotations;
 mod capture;
+mod closed;
 mod plan;
+mod reach;
 mod scrub;
 mod secrets;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,8 +24,8 @@ use centaur_policies::spec::{
     AllowlistSpec, AnnotateGroup, BodyCaptureSpec, HeaderAllowlistSpec, TransformSpec,
 };
 use centaur_transform::{ScrubSet, headers};
-use http::HeaderName;
 use http::request::Parts;
+use http::{HeaderName, Method};
 
 use crate::audit::{Action, Record, Trace};
 use crate::body::ClientBody;
@@ -31,19 +34,25 @@ use crate::sources::SourcePool;
 use crate::target::RequestTarget;
 use crate::upstream::Destination;
 use annotations::Annotations;
+pub use closed::{Gate, Unavailable};
 use plan::{HostPlan, Plans};
+pub use reach::{Placed, Reach, Used};
 use scrub::Scrub;
 pub use secrets::LateSwap;
 use secrets::SecretsStage;
 
 /// All transforms of one configuration. Replaced whole on reload; a request keeps the one it started with.
 pub struct Pipeline {
-    stages: Vec<Stage>,
+    stages: Vec<Arc<Stage>>,
     plans: Plans,
     has_allowlist: bool,
+    /// Whose credentials these are; see [`Self::still_grants`].
+    epoch: u64,
+    credentials: HashSet<u64>,
 }
 
-struct Stage {
+/// One compiled transform. Pipelines that differ elsewhere can share it.
+pub struct Stage {
     name: Arc<str>,
     kind: Kind,
 }
@@ -54,6 +63,10 @@ enum Kind {
     HeaderAllowlist(HeaderAllowlistSpec),
     BodyCapture(BodyCaptureSpec),
     Secrets(SecretsStage),
+    /// Refuses what it covers, because a transform that belongs there cannot be run.
+    Unavailable(Unavailable),
+    /// Refuses everything.
+    Gate(Gate),
 }
 
 /// Leave to forward one request, made by the pipeline alone.
@@ -62,6 +75,8 @@ pub struct Permit {
     destination: Destination,
     scrub: Option<ScrubSet>,
     credential: Option<String>,
+    placed: Placed,
+    path: String,
 }
 
 impl Permit {
@@ -78,6 +93,12 @@ impl Permit {
     /// Name of the first secret that was placed.
     pub fn credential(&self) -> Option<&str> {
         self.credential.as_deref()
+    }
+
+    /// What the exchange uses, by which a later pipeline says whether it may go on.
+    pub fn used(&self, method: &Method, epoch: u64) -> Used {
+        let reach = Reach::Request { method: method.clone(), path: self.path.as_str().into() };
+        Used { destination: self.destination.clone(), reach, placed: self.placed.clone(), epoch }
     }
 }
 
@@ -110,6 +131,7 @@ impl Passage<'_> {
 struct Findings {
     scrub: Scrub,
     credential: Option<String>,
+    placed: Placed,
     loopback_only: bool,
 }
 
@@ -124,22 +146,39 @@ pub struct BuildError {
 impl Pipeline {
     /// Compiles the transforms. Nothing is fetched.
     pub fn build(specs: Vec<(String, TransformSpec)>, sources: &SourcePool) -> Result<Self, BuildError> {
-        let has_allowlist = specs.iter().any(|(_, spec)| matches!(spec, TransformSpec::Allowlist(_)));
-        let stage = |(name, spec): (String, TransformSpec)| {
-            let kind = match spec {
-                TransformSpec::Allowlist(spec) => Kind::Allowlist(spec),
-                TransformSpec::Annotate(groups) => Kind::Annotate(groups),
-                TransformSpec::HeaderAllowlist(spec) => Kind::HeaderAllowlist(spec),
-                TransformSpec::BodyCapture(spec) => Kind::BodyCapture(spec),
-                TransformSpec::Secrets(specs) => match SecretsStage::build(specs, sources) {
-                    Ok(stage) => Kind::Secrets(stage),
-                    Err(problem) => return Err(BuildError { name, problem }),
-                },
-            };
-            Ok(Stage { name: name.into(), kind })
-        };
-        let stages = specs.into_iter().map(stage).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { stages, plans: Plans::default(), has_allowlist })
+        let stages = specs.into_iter().map(|(name, spec)| Stage::build(name, spec, sources));
+        Ok(Self::of(stages.collect::<Result<_, _>>()?, 0))
+    }
+
+    /// Puts stages together that were compiled before. Credentials of another `epoch` are not these.
+    pub fn of(stages: Vec<Arc<Stage>>, epoch: u64) -> Self {
+        let restricts = |stage: &Arc<Stage>| matches!(stage.kind, Kind::Allowlist(_) | Kind::Gate(_));
+        let has_allowlist = stages.iter().any(restricts);
+        let secrets = stages.iter().filter_map(|stage| stage.secrets());
+        let credentials = secrets.flat_map(SecretsStage::entries).map(secrets::Entry::id).collect();
+        Self { stages, plans: Plans::default(), has_allowlist, epoch, credentials }
+    }
+
+    /// Refuses everything, with one trace named after the gate.
+    pub fn closed(gate: Gate) -> Self {
+        let stage = Stage { name: gate.name().into(), kind: Kind::Gate(gate) };
+        Self::of(vec![Arc::new(stage)], 0)
+    }
+
+    /// What tells its credentials apart, whatever their values are.
+    pub fn credentials(&self) -> impl Iterator<Item = u64> {
+        self.credentials.iter().copied()
+    }
+
+    /// Whose credentials these are.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// No value is placed any more. Values that were delivered with their definitions are forgotten; requests under
+    /// way keep what they have.
+    pub fn withdraw(&self) {
+        self.stages.iter().filter_map(|stage| stage.secrets()).for_each(SecretsStage::withdraw);
     }
 
     /// Whether anything is refused at all.
@@ -154,10 +193,7 @@ impl Pipeline {
 
     /// Names of the secrets and where their values come from, for `explain` and the read-ahead at start.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretsStage> {
-        self.stages.iter().filter_map(|stage| match &stage.kind {
-            Kind::Secrets(secrets) => Some(secrets),
-            _ => None,
-        })
+        self.stages.iter().filter_map(|stage| stage.secrets())
     }
 
     /// Decides one request and edits it. On a refusal the request must not be sent.
@@ -166,6 +202,7 @@ impl Pipeline {
         let mut path =
             decode_path(passage.parts.uri.path()).map(std::borrow::Cow::into_owned).unwrap_or_default();
         let mut findings = Findings::default();
+        let mut asked = None;
         for (at, stage) in self.stages.iter().enumerate() {
             let started = Instant::now();
             let mut notes = Annotations::default();
@@ -184,12 +221,15 @@ impl Pipeline {
                 annotations: notes.into_json(),
             });
             if outcome? == Changed::Path {
-                path =
-                    decode_path(passage.parts.uri.path()).map(std::borrow::Cow::into_owned).unwrap_or(path);
+                let edited = decode_path(passage.parts.uri.path()).map(std::borrow::Cow::into_owned);
+                if let Ok(edited) = edited {
+                    // What the client asked for has no value in it.
+                    asked.get_or_insert(std::mem::replace(&mut path, edited));
+                }
             }
         }
         let scrub = plan.scrubber(&findings.scrub)?;
-        Ok(permit(passage.target, findings, scrub))
+        Ok(permit(passage.target, findings, scrub, asked.unwrap_or(path)))
     }
 
     /// Decides a tunnel that will be opened up: on the host alone, whatever comes inside is decided again.
@@ -208,7 +248,7 @@ impl Pipeline {
     ) -> Result<Permit, Refusal> {
         self.by_host(host, port, Some(method), record)?;
         let target = RequestTarget { scheme: Scheme::Https, host: host.clone(), port, port_named: false };
-        Ok(permit(&target, Findings::default(), None))
+        Ok(permit(&target, Findings::default(), None, String::new()))
     }
 
     fn by_host(
@@ -222,7 +262,16 @@ impl Pipeline {
         for stage in &self.stages {
             let started = Instant::now();
             let mut notes = Annotations::default();
-            if let Kind::Allowlist(spec) = &stage.kind {
+            if let Kind::Gate(gate) = &stage.kind {
+                gate.annotate(&mut notes);
+                refusal = Some(gate.refusal());
+            } else if let (Kind::Unavailable(part), Some(_)) = (&stage.kind, blind) {
+                // What is inside is not seen, so all that could be covered is.
+                if part.may_cover(host, port) {
+                    part.annotate(&stage.name, &mut notes);
+                    refusal = Some(part.refusal(&stage.name));
+                }
+            } else if let Kind::Allowlist(spec) = &stage.kind {
                 let allowed = if let Some(method) = blind {
                     let target = Target { scheme: Scheme::Https, host, port, method, path: "" };
                     spec.rules.matches(&target).is_some()
@@ -262,7 +311,7 @@ impl Pipeline {
     }
 }
 
-fn permit(target: &RequestTarget, findings: Findings, scrub: Option<ScrubSet>) -> Permit {
+fn permit(target: &RequestTarget, findings: Findings, scrub: Option<ScrubSet>, path: String) -> Permit {
     Permit {
         destination: Destination {
             scheme: target.scheme,
@@ -272,6 +321,8 @@ fn permit(target: &RequestTarget, findings: Findings, scrub: Option<ScrubSet>) -
         },
         scrub,
         credential: findings.credential,
+        placed: findings.placed,
+        path,
     }
 }
 
@@ -283,6 +334,30 @@ enum Changed {
 }
 
 impl Stage {
+    /// Compiles one transform. Nothing is fetched.
+    pub fn build(name: String, spec: TransformSpec, sources: &SourcePool) -> Result<Arc<Self>, BuildError> {
+        let kind = match spec {
+            TransformSpec::Allowlist(spec) => Kind::Allowlist(spec),
+            TransformSpec::Annotate(groups) => Kind::Annotate(groups),
+            TransformSpec::HeaderAllowlist(spec) => Kind::HeaderAllowlist(spec),
+            TransformSpec::BodyCapture(spec) => Kind::BodyCapture(spec),
+            TransformSpec::Secrets(specs) => match SecretsStage::build(specs, sources) {
+                Ok(stage) => Kind::Secrets(stage),
+                Err(problem) => return Err(BuildError { name, problem }),
+            },
+        };
+        Ok(Arc::new(Self { name: name.into(), kind }))
+    }
+
+    /// Stands for a transform that this build cannot run.
+    pub fn unavailable(name: &str, part: Unavailable) -> Arc<Self> {
+        Arc::new(Self { name: name.into(), kind: Kind::Unavailable(part) })
+    }
+
+    fn secrets(&self) -> Option<&SecretsStage> {
+        if let Kind::Secrets(secrets) = &self.kind { Some(secrets) } else { None }
+    }
+
     async fn request(
         &self,
         at: usize,
@@ -335,6 +410,16 @@ impl Stage {
             Kind::Secrets(stage) => {
                 return stage.request(at, plan.secrets(at), &target, passage, notes, findings).await;
             }
+            Kind::Unavailable(part) => {
+                if part.covers_all() || plan.matches(at, 0, part.rules(), &target) {
+                    part.annotate(&self.name, notes);
+                    return Err(part.refusal(&self.name));
+                }
+            }
+            Kind::Gate(gate) => {
+                gate.annotate(notes);
+                return Err(gate.refusal());
+            }
         }
         Ok(Changed::Nothing)
     }
@@ -347,6 +432,8 @@ impl Stage {
             Kind::HeaderAllowlist(spec) => vec![&spec.rules],
             Kind::BodyCapture(spec) => vec![&spec.rules],
             Kind::Secrets(stage) => stage.rule_sets().collect(),
+            Kind::Unavailable(part) => vec![part.rules()],
+            Kind::Gate(_) => Vec::new(),
         }
     }
 }

@@ -230,6 +230,49 @@ impl Refusal {
         .closing()
     }
 
+    // What the control plane says, or has not said yet.
+
+    /// Managed mode, before the first configuration.
+    pub fn not_ready() -> Self {
+        Self::core(
+            "not-ready",
+            StatusCode::SERVICE_UNAVAILABLE,
+            "proxy is not ready: awaiting control-plane config\n",
+        )
+    }
+
+    /// The control plane has revoked the proxy's token.
+    pub fn proxy_revoked() -> Self {
+        Self::reject(
+            "proxy-revoked",
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the control plane has revoked this proxy; it serves nothing more and ends",
+        )
+        .closing()
+    }
+
+    /// What a request under way uses is no longer granted.
+    pub fn revoked() -> Self {
+        Self::reject(
+            "revoked",
+            StatusCode::FORBIDDEN,
+            "the control plane withdrew what this request uses while it was under way",
+        )
+        .closing()
+    }
+
+    /// A transform that belongs here cannot be run.
+    pub fn transform_unavailable(stage: &str, what: &str) -> Self {
+        Self::reject(
+            "transform-unavailable",
+            StatusCode::FORBIDDEN,
+            format_args!(
+                "the configuration wants {stage} to be applied here, and this build has no {what}; \
+                 take it out of the configuration, or use a build that has it"
+            ),
+        )
+    }
+
     // What policy says.
 
     /// No allowlist rule matches; `hint` is the one line that would allow it.

@@ -10,6 +10,8 @@ use centaur_transform::scrub::WebSocketScrubber;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::watch;
 
+use crate::managed::live::{self, Ticket};
+
 /// Size of one read, in bytes.
 const PIECE: usize = 16 * 1024;
 
@@ -34,6 +36,16 @@ pub struct Done {
     pub ended_by: Option<&'static str>,
 }
 
+/// What ends a relay beside its two sides.
+pub struct Ending {
+    /// Longest silence.
+    pub idle: Duration,
+    /// The process stops.
+    pub drain: watch::Receiver<crate::app::Phase>,
+    /// In managed mode, the right to go on.
+    pub ticket: Option<Ticket>,
+}
+
 /// Relays until both directions have ended.
 ///
 /// # Errors
@@ -42,9 +54,9 @@ pub async fn run(
     client: impl AsyncRead + AsyncWrite + Unpin,
     upstream: impl AsyncRead + AsyncWrite + Unpin,
     filter: Filter,
-    idle: Duration,
-    mut drain: watch::Receiver<crate::app::Phase>,
+    ending: Ending,
 ) -> Result<Done, String> {
+    let Ending { idle, mut drain, mut ticket } = ending;
     let (mut client_read, mut client_write) = split(client);
     let (mut upstream_read, mut upstream_write) = split(upstream);
     let seen = Seen::default();
@@ -95,6 +107,7 @@ pub async fn run(
         ended = both => ended?,
         ended = watch_idle => ended,
         ended = watch_drain => ended,
+        () = live::revoked(ticket.as_mut()) => Some("revoked"),
     };
     Ok(Done {
         up: seen.up.load(Relaxed),

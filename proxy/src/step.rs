@@ -5,12 +5,15 @@
 //! not of all that it was.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 
 use crate::app::App;
 use crate::conn::{self, Conn};
+use crate::managed::live::Ticket;
 use crate::stream::{ClientStream, Rewind};
 use crate::target::TunnelTarget;
 use crate::tls::{self, Around};
@@ -39,32 +42,52 @@ pub enum Step {
     End,
 }
 
+/// For how long what is inside a tunnel that is no longer granted may still say why it ends.
+const LAST_WORDS: Duration = Duration::from_millis(400);
+
 /// Goes on until the connection has ended.
 pub async fn run(mut step: Step) {
+    let mut tunnel: Option<Ticket> = None;
     loop {
-        step = match step {
-            Step::Clear(conn, tcp) => Box::pin(conn::serve_clear(*conn, tcp)).await,
-            Step::Socks(app, client, tcp, trusted) => {
-                Box::pin(tunnel::accept_socks(app, client, tcp, trusted)).await
-            }
-            Step::Terminate(app, client, tcp, around) => {
-                Box::pin(tls::terminate(app, client, tcp, around)).await
-            }
-            Step::Relay(app, client, tcp, target, trusted) => {
-                Box::pin(tls::relay(app, client, tcp, target, trusted)).await;
-                Step::End
-            }
-            Step::Http1(conn, stream) => Box::pin(conn::serve_h1(conn, stream)).await,
-            Step::Http2(conn, stream) => {
-                Box::pin(conn::serve_h2(conn, stream)).await;
-                Step::End
-            }
-            Step::Tunnel(opened, stream) => Box::pin(tunnel::serve(*opened, stream)).await,
-            Step::WebSocket(relay, stream) => {
-                Box::pin(relay.run(stream)).await;
-                Step::End
-            }
-            Step::End => return,
+        if let Step::Tunnel(opened, _) = &mut step {
+            tunnel = opened.take_ticket();
         }
+        let Some(work) = next(step) else { return };
+        step = match &mut tunnel {
+            None => work.await,
+            Some(ticket) => tokio::select! {
+                step = work => step,
+                () = withdrawn(ticket) => return,
+            },
+        };
     }
+}
+
+/// Each step in an allocation of its own, which is gone when the next one begins.
+fn next(step: Step) -> Option<Pin<Box<dyn Future<Output = Step> + Send>>> {
+    Some(match step {
+        Step::Clear(conn, tcp) => Box::pin(conn::serve_clear(*conn, tcp)),
+        Step::Socks(app, client, tcp, trusted) => Box::pin(tunnel::accept_socks(app, client, tcp, trusted)),
+        Step::Terminate(app, client, tcp, around) => Box::pin(tls::terminate(app, client, tcp, around)),
+        Step::Relay(app, client, tcp, target, trusted) => Box::pin(async move {
+            tls::relay(app, client, tcp, target, trusted).await;
+            Step::End
+        }),
+        Step::Http1(conn, stream) => Box::pin(conn::serve_h1(conn, stream)),
+        Step::Http2(conn, stream) => Box::pin(async move {
+            conn::serve_h2(conn, stream).await;
+            Step::End
+        }),
+        Step::Tunnel(opened, stream) => Box::pin(tunnel::serve(*opened, stream)),
+        Step::WebSocket(relay, stream) => Box::pin(async move {
+            relay.run(stream).await;
+            Step::End
+        }),
+        Step::End => return None,
+    })
+}
+
+async fn withdrawn(ticket: &mut Ticket) {
+    ticket.revoked().await;
+    tokio::time::sleep(LAST_WORDS).await;
 }

@@ -14,8 +14,10 @@ use tokio_rustls::LazyConfigAcceptor;
 use crate::app::App;
 use crate::audit::{Action, Mode, Record, TunnelInfo};
 use crate::conn::{Conn, inside, last_words};
+use crate::managed::live::Ticket;
+use crate::pipeline::{Reach, Used};
 use crate::refusal::Refusal;
-use crate::relay::{self, Filter};
+use crate::relay::{self, Ending, Filter};
 use crate::sniff;
 use crate::step::Step;
 use crate::stream::Rewind;
@@ -183,11 +185,12 @@ pub async fn relay(
         return;
     }
     match open_relay(&app, &host, &mut record).await {
-        Ok(upstream) => {
+        Ok((upstream, ticket)) => {
             let _counted = app.metrics.tunnel();
             record.status = 200;
             let upstream = Rewind::new(Bytes::new(), upstream);
-            match relay::run(tcp, upstream, Filter::None, app.timeouts.idle_tunnel, app.drain.clone()).await {
+            let ending = Ending { idle: app.timeouts.idle_tunnel, drain: app.drain.clone(), ticket };
+            match relay::run(tcp, upstream, Filter::None, ending).await {
                 Ok(done) => {
                     record.bytes_in = done.up;
                     record.bytes_out = done.down;
@@ -204,11 +207,18 @@ pub async fn relay(
     }
 }
 
-async fn open_relay(app: &App, host: &CanonicalHost, record: &mut Record) -> Result<TcpStream, Refusal> {
-    let permit = app.pipeline.load_full().relay(host, RELAY_PORT, "", record).inspect_err(|refusal| {
+async fn open_relay(
+    app: &App,
+    host: &CanonicalHost,
+    record: &mut Record,
+) -> Result<(TcpStream, Option<Ticket>), Refusal> {
+    let pipeline = app.pipeline.load_full();
+    let permit = pipeline.relay(host, RELAY_PORT, "", record).inspect_err(|refusal| {
         tracing::info!(sni = %record.sni, status = refusal.status().as_u16(), "sni passthrough short-circuited by transform");
     })?;
-    app.upstream.relay(&permit).await.map_err(|error| error.refusal(None))
+    let ticket = app.enter(&pipeline, || Used::of_host(host, RELAY_PORT, Reach::Relay));
+    let upstream = app.upstream.relay(&permit).await.map_err(|error| error.refusal(None))?;
+    Ok((upstream, ticket))
 }
 
 /// Presents nothing, so that the handshake ends with an alert.

@@ -19,6 +19,8 @@ use crate::body::ResponseBody;
 use crate::config::TlsMode;
 use crate::conn::{Conn, Switch, last_words};
 use crate::exchange::ClientGate;
+use crate::managed::live::Ticket;
+use crate::pipeline::{Reach, Used};
 use crate::refusal::Refusal;
 use crate::respond;
 use crate::socks::{self, Parsed};
@@ -33,6 +35,14 @@ pub struct Opened {
     client: SocketAddr,
     target: TunnelTarget,
     info: Arc<TunnelInfo>,
+    ticket: Option<Ticket>,
+}
+
+impl Opened {
+    /// In managed mode, the right of the tunnel to go on, for whoever drives its connection.
+    pub fn take_ticket(&mut self) -> Option<Ticket> {
+        self.ticket.take()
+    }
 }
 
 /// Serves a connection of the tunnel listener.
@@ -70,10 +80,10 @@ pub fn connect(
     let target = TunnelTarget { host: target.host, port };
     tracing::debug!(target = %text, "tunnel CONNECT");
     match decide(&conn.app, &target, text, &mut record) {
-        Ok(info) => {
+        Ok((info, ticket)) => {
             record.status = 200;
             record.close();
-            let opened = Opened { app: conn.app.clone(), client: conn.client, target, info };
+            let opened = Opened { app: conn.app.clone(), client: conn.client, target, info, ticket };
             conn.switch(Switch::Tunnel(Box::new(opened)));
             let mut response = Response::new(ResponseBody::full(Bytes::new()));
             response
@@ -98,13 +108,18 @@ fn decide(
     target: &TunnelTarget,
     text: String,
     record: &mut Record,
-) -> Result<Arc<TunnelInfo>, Refusal> {
-    let pipeline = app.pipeline.load();
+) -> Result<(Arc<TunnelInfo>, Option<Ticket>), Refusal> {
+    let pipeline = app.pipeline.load_full();
     match app.mode {
         TlsMode::Mitm => pipeline.tunnel(&target.host, target.port, record)?,
         TlsMode::SniOnly => drop(pipeline.relay(&target.host, target.port, "CONNECT", record)?),
     }
-    Ok(Arc::new(TunnelInfo { target: text, traces: record.request_traces.clone().into() }))
+    // What is relayed has a ticket of its own.
+    let ticket = match app.mode {
+        TlsMode::Mitm => app.enter(&pipeline, || Used::of_host(&target.host, target.port, Reach::Tunnel)),
+        TlsMode::SniOnly => None,
+    };
+    Ok((Arc::new(TunnelInfo { target: text, traces: record.request_traces.clone().into() }), ticket))
 }
 
 /// The SOCKS5 handshake.
@@ -204,9 +219,9 @@ impl Socks {
         let refused = || Ended::new("bad-host", &socks::reply(socks::NOT_ALLOWED));
         let target = TunnelTarget { host: host.ok_or_else(refused)?, port };
         match decide(app, &target, record.host.clone(), record) {
-            Ok(info) => {
+            Ok((info, ticket)) => {
                 self.write(&socks::reply(socks::SUCCEEDED)).await?;
-                Ok(Opened { app: app.clone(), client, target, info })
+                Ok(Opened { app: app.clone(), client, target, info, ticket })
             }
             Err(refusal) => {
                 record.refuse(&refusal);
@@ -250,7 +265,7 @@ impl<T> Parsed<T> {
 /// Serves what is inside a tunnel: TLS or HTTP by the first byte, nothing else.
 pub async fn serve(opened: Opened, stream: ClientStream) -> Step {
     let ClientStream::Tcp(mut tcp) = stream else { return Step::End };
-    let Opened { app, client, target, info } = opened;
+    let Opened { app, client, target, info, .. } = opened;
     let _counted = app.metrics.tunnel();
     let limit = app.timeouts.tunnel_first_byte;
     let first = tokio::time::timeout(limit, tcp.peek(1)).await;

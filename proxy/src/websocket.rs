@@ -22,9 +22,10 @@ use crate::app::App;
 use crate::audit::Record;
 use crate::body::{RequestBody, ResponseBody, Upload};
 use crate::hop;
+use crate::managed::live::Ticket;
 use crate::pipeline::Permit;
 use crate::refusal::Refusal;
-use crate::relay::{self, Filter};
+use crate::relay::{self, Ending, Filter};
 use crate::upstream::{Switched, Upstream, UpstreamBody, UpstreamStream};
 
 /// A request for a WebSocket.
@@ -173,6 +174,8 @@ pub struct Relay {
     pub idle: Duration,
     /// Counts it.
     pub app: Arc<App>,
+    /// In managed mode.
+    pub ticket: Option<Ticket>,
 }
 
 impl Relay {
@@ -183,7 +186,8 @@ impl Relay {
         let scrubber = self.scrub.as_ref().map(ScrubSet::websocket);
         let filter = scrubber.map_or(Filter::None, |s| Filter::WebSocket(Box::new(s)));
         let upstream: crate::stream::Rewind<UpstreamStream> = crate::stream::Rewind::new(ahead, stream);
-        let outcome = relay::run(client, upstream, filter, self.idle, self.app.drain.clone()).await;
+        let ending = Ending { idle: self.idle, drain: self.app.drain.clone(), ticket: self.ticket };
+        let outcome = relay::run(client, upstream, filter, ending).await;
         match outcome {
             Ok(done) => {
                 self.record.bytes_in = done.up;

@@ -14,6 +14,7 @@
 //!    proxy wrote and every byte a client got for the real values.
 
 pub mod client;
+pub mod console;
 pub mod dns;
 pub mod h2client;
 pub mod leak;
@@ -29,6 +30,7 @@ pub mod wait;
 pub mod world;
 
 pub use client::{Conn, Reply};
+pub use console::Console;
 pub use origin::{Origin, Seen};
 pub use proxy::{Audit, Proxy};
 pub use raw::{RawConn, RawOrigin};

@@ -26,6 +26,7 @@ const NO_CODES: &[&str] = &[
     "generate-ca",
     "iron-proxy",
     "sni-only",
+    "token-file",
     // A thread.
     "log-writer",
 ];

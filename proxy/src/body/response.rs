@@ -61,6 +61,10 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
+        if this.closing.as_mut().is_some_and(|closing| closing.poll_revoked(cx)) {
+            this.closing = None;
+            return Poll::Ready(Some(Err(Box::new(Revoked))));
+        }
         let frame = match &mut this.kind {
             Kind::Full(bytes) if bytes.is_empty() => None,
             Kind::Full(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
@@ -113,6 +117,11 @@ impl Body for ResponseBody {
         }
     }
 }
+
+/// What the body belongs to is no longer granted.
+#[derive(Debug, thiserror::Error)]
+#[error("the control plane withdrew what this response was made with")]
+struct Revoked;
 
 impl Kind {
     fn is_end_stream(&self) -> bool {

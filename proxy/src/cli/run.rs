@@ -9,6 +9,7 @@ use super::flags::Flags;
 use crate::app::{self, Options, Running};
 use crate::config::{Config, ConfigErrors, Loaded};
 use crate::listen::Sockets;
+use crate::managed::settings::Settings;
 use crate::sink::Sink;
 use crate::sources::SourcePool;
 
@@ -21,10 +22,10 @@ fn env(name: &str) -> Option<String> {
 
 pub(super) fn main(flags: &Flags) -> ExitCode {
     let path = Some(flags.text("config")).filter(|p| !p.is_empty()).map(PathBuf::from);
-    let managed = !flags.text("token").is_empty() || env("IRON_PROXY_TOKEN").is_some_and(|t| !t.is_empty());
-    if managed {
-        return super::fail("managed mode (-token, IRON_PROXY_TOKEN) is not available in this build");
-    }
+    let managed = match Settings::read(flags.text("token"), flags.text("token-file"), &env) {
+        Ok(managed) => managed,
+        Err(error) => return super::fail(&error.to_string()),
+    };
     let loaded = match Config::load(path.as_deref(), &env) {
         Ok(loaded) => loaded,
         Err(errors) if errors.is_build() => return refuse_pipeline(&errors),
@@ -35,7 +36,7 @@ pub(super) fn main(flags: &Flags) -> ExitCode {
         }
         Err(errors) => return super::fail(&errors.to_string()),
     };
-    if loaded.config.management.is_some() && path.is_none() {
+    if loaded.config.management.is_some() && path.is_none() && managed.is_none() {
         return super::fail(
             "management.listen requires --config in standalone mode; /v1/reload has no file to re-read",
         );
@@ -54,7 +55,7 @@ pub(super) fn main(flags: &Flags) -> ExitCode {
     // Connections have threads of their own (crate::workers); this one accepts, resolves names and reports.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let code = match runtime {
-        Ok(runtime) => runtime.block_on(serve(loaded, path, sink.clone())),
+        Ok(runtime) => runtime.block_on(serve(loaded, path, managed, sink.clone())),
         Err(error) => {
             tracing::error!(error = %error, "starting the runtime");
             super::FAILURE
@@ -75,14 +76,15 @@ fn refuse_pipeline(errors: &ConfigErrors) -> ExitCode {
     ExitCode::from(super::FAILURE)
 }
 
-async fn serve(loaded: Loaded, path: Option<PathBuf>, sink: Sink) -> u8 {
+async fn serve(loaded: Loaded, path: Option<PathBuf>, managed: Option<Settings>, sink: Sink) -> u8 {
     let (Ok(interrupt), Ok(terminate), Ok(hangup)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
     else {
         tracing::error!("signals cannot be handled");
         return super::FAILURE;
     };
-    let reread = path.map(|path| -> app::Reload {
+    // The file is not read again in managed mode: most of what it says does not count there.
+    let reread = path.filter(|_| managed.is_none()).map(|path| -> app::Reload {
         Box::new(move || {
             Config::reload(Some(&path), &env).map(|loaded| loaded.config).map_err(|errors| errors.headline())
         })
@@ -95,13 +97,39 @@ async fn serve(loaded: Loaded, path: Option<PathBuf>, sink: Sink) -> u8 {
         reload: reread,
         sources: SourcePool::default(),
     };
-    match app::start(loaded.config, options) {
+    let started = match managed {
+        None => app::start(loaded.config, options),
+        Some(settings) => {
+            announce(&settings, &loaded);
+            app::start_managed(loaded.config, options, settings)
+        }
+    };
+    match started {
         Ok(running) => until_signal(running, interrupt, terminate, hangup).await,
         Err(error) => {
             let (message, error) = error.log_parts();
             tracing::error!(error = %error, "{message}");
             super::FAILURE
         }
+    }
+}
+
+/// What should be said about managed mode before it begins.
+fn announce(settings: &Settings, loaded: &Loaded) {
+    tracing::info!(control_plane_url = %settings.base, "starting in managed mode");
+    if settings.base.is_clear() {
+        tracing::warn!(
+            control_plane_url = %settings.base,
+            "the control plane is reached without TLS: whoever is on the way can read the token and every credential"
+        );
+    }
+    let names = loaded.config.transforms.iter().map(|(name, _)| name.as_str());
+    let ignored: Vec<&str> = names.filter(|name| *name != "allowlist").collect();
+    if !ignored.is_empty() {
+        tracing::warn!(
+            transforms = %ignored.join(", "),
+            "transforms of the file have no effect in managed mode, except for allowlist"
+        );
     }
 }
 
@@ -127,6 +155,11 @@ async fn until_signal(
                 break 0;
             }
             _ = hangup.recv() => {
+                if let Some(managed) = &running.app().managed {
+                    tracing::info!("SIGHUP asks the control plane for its configuration");
+                    managed.poke();
+                    continue;
+                }
                 let reloader = reloader.clone();
                 let _ = tokio::task::spawn_blocking(move || reloader.reload(app::Trigger::Hangup)).await;
             }

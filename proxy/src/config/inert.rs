@@ -4,10 +4,9 @@ use centaur_policies::yaml::Node;
 
 use super::env::{Env, OVERRIDES};
 
-const INERT: [(&str, &str); 3] = [
+const INERT: [(&str, &str); 2] = [
     ("proxy.max_request_body_bytes", "bodies are streamed and never cut"),
     ("proxy.max_response_body_bytes", "bodies are streamed and never cut"),
-    ("control_plane.poll_interval", "there is no managed mode in this build"),
 ];
 
 /// A line for each that is set, in the file or by its variable.

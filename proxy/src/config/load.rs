@@ -20,6 +20,9 @@ use super::{
 /// Variable of the management key, unless another is named.
 pub const MANAGEMENT_KEY_ENV: &str = "IRON_MANAGEMENT_API_KEY";
 
+/// Variable with further ranges that are never dialled, separated by commas.
+const DENY_CIDRS_ENV: &str = "IRON_PROXY_UPSTREAM_DENY_CIDRS";
+
 const HTTP_LISTEN: &str = ":80";
 const HTTPS_LISTEN: &str = ":443";
 const METRICS_LISTEN: &str = ":9090";
@@ -283,18 +286,26 @@ fn positive(
     positive
 }
 
-/// Absent means the default, an empty list means none.
+/// Absent means the default, an empty list means none. The variable adds to either: a deployment that denies its own
+/// networks does not mean to open those of the default.
 fn deny_cidrs(section: &Section<'_>, context: Context<'_>) -> Vec<String> {
-    if section.key("upstream_deny_cidrs").is_none() {
-        return DEFAULT_DENY_CIDRS.map(str::to_owned).to_vec();
-    }
-    let ranges: Vec<String> = section
-        .items("upstream_deny_cidrs")
-        .iter()
-        .filter_map(|item| item.text().map(|text| text.trim().to_owned()))
-        .collect();
+    let mut ranges: Vec<String> = match section.key("upstream_deny_cidrs") {
+        None => DEFAULT_DENY_CIDRS.map(str::to_owned).to_vec(),
+        Some(list) => {
+            list.items().iter().filter_map(|item| item.text().map(|text| text.trim().to_owned())).collect()
+        }
+    };
     for error in ranges.iter().filter_map(|text| DialGuard::parse(&[text]).err()) {
         context.invalid(format!("proxy.upstream_deny_cidrs: {error}"));
+    }
+    let more = context.var(DENY_CIDRS_ENV).unwrap_or_default();
+    for text in more.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+        if let Err(error) = DialGuard::parse(&[text]) {
+            context.problem(Class::Environment, format!("{DENY_CIDRS_ENV}: {error}"));
+        }
+        if !ranges.iter().any(|range| range == text) {
+            ranges.push(text.to_owned());
+        }
     }
     ranges
 }

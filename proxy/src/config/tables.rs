@@ -31,7 +31,7 @@ pub static CONFIG: Table = Table {
         key("postgres", Kind::Absent, "", "Not available in this build; refused unless null."),
         key("metrics", Kind::Table(&METRICS), "", "Health and metrics."),
         key("management", Kind::Table(&MANAGEMENT), "", "The management API."),
-        key("control_plane", Kind::Table(&CONTROL_PLANE), "", "Managed mode, which is not in this build."),
+        key("control_plane", Kind::Table(&CONTROL_PLANE), "", "Managed mode."),
         key("log", Kind::Table(&LOG), "", "The log. It does not silence the audit."),
     ],
 };
@@ -227,12 +227,12 @@ pub static MANAGEMENT: Table = Table {
 /// `control_plane`
 pub static CONTROL_PLANE: Table = Table {
     name: "config.ControlPlane",
-    doc: "Managed mode, which is not in this build.",
+    doc: "Managed mode.",
     keys: &[key(
         "poll_interval",
         Kind::Duration,
         "10s",
-        "No effect: time between syncs of managed mode, which is not in this build.",
+        "Managed mode: time between syncs with a control plane that does not wait for changes.",
     )],
 };
 

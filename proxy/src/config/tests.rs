@@ -424,13 +424,12 @@ fn check_notes_what_is_set_and_does_nothing() {
         })
         .notes
     };
-    let text = "proxy:\n  max_request_body_bytes: 5\n  max_response_body_bytes: null\ncontrol_plane: {poll_interval: 1m}\n";
+    let text = "proxy:\n  max_request_body_bytes: 5\n  max_response_body_bytes: null\n";
     assert_eq!(
-        notes(text, &[("IRON_PROXY_MAX_RESPONSE_BODY_BYTES", "7"), ("IRON_CONTROL_PLANE_POLL_INTERVAL", "")]),
+        notes(text, &[("IRON_PROXY_MAX_RESPONSE_BODY_BYTES", "7")]),
         [
             "proxy.max_request_body_bytes has no effect: bodies are streamed and never cut (line 4)",
             "IRON_PROXY_MAX_RESPONSE_BODY_BYTES has no effect: bodies are streamed and never cut",
-            "control_plane.poll_interval has no effect: there is no managed mode in this build (line 6)",
         ]
     );
     assert_eq!(notes("", &[]), [""; 0]);
@@ -565,4 +564,22 @@ fn the_document_names_every_key_and_variable() {
     for (var, key) in OVERRIDES {
         assert!(document.contains(&format!("| `{var}` | `{key}` |")), "{var}");
     }
+}
+
+#[test]
+fn denied_ranges_of_the_environment_are_added_to_those_of_the_file_and_to_the_default() {
+    let ranges = |more: &str, list: &str| {
+        load_with(&format!("{BASE}{more}"), &[("IRON_PROXY_UPSTREAM_DENY_CIDRS", list)])
+            .map(|loaded| loaded.config.proxy.upstream_deny_cidrs)
+            .map_err(|error| error.to_string())
+    };
+    let default = ranges("", "").unwrap();
+    assert!(default.contains(&"127.0.0.0/8".to_owned()));
+    assert_eq!(
+        ranges("", " 10.0.0.0/8, ,127.0.0.0/8,").unwrap(),
+        [&default[..], &["10.0.0.0/8".to_owned()]].concat()
+    );
+    assert_eq!(ranges("proxy: {upstream_deny_cidrs: []}\n", "10.0.0.0/8").unwrap(), ["10.0.0.0/8"]);
+    let error = ranges("", "10.0.0.0").unwrap_err();
+    assert!(error.starts_with("IRON_PROXY_UPSTREAM_DENY_CIDRS: "), "{error}");
 }

@@ -47,7 +47,7 @@ impl Plans {
 
 impl HostPlan {
     fn new(host: &CanonicalHost, pipeline: &Pipeline) -> Self {
-        let stage = |stage: &super::Stage| {
+        let stage = |stage: &Arc<super::Stage>| {
             if let super::Kind::Secrets(secrets) = &stage.kind {
                 return StagePlan { candidates: Vec::new(), secrets: Some(Arc::new(secrets.plan(host))) };
             }

@@ -2,7 +2,8 @@
 
 mod body;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use centaur_policies::host::CanonicalHost;
@@ -27,11 +28,14 @@ const MOST_SETS: usize = 64;
 /// The entries of one `secrets` transform.
 pub struct SecretsStage {
     entries: Vec<Entry>,
+    /// The control plane has not vouched for these for too long: no value is placed.
+    withdrawn: AtomicBool,
 }
 
 /// One entry.
 pub struct Entry {
     spec: SecretSpec,
+    id: u64,
     name: String,
     source: Arc<Source>,
     inject: Option<Inject>,
@@ -73,7 +77,8 @@ impl SecretsStage {
             };
             let source = sources.source(&spec.source);
             let name = spec.source.display_name();
-            let entry = Entry { name, source, inject, spec, too_short: AtomicU64::new(0) };
+            let id = identity(&spec);
+            let entry = Entry { id, name, source, inject, spec, too_short: AtomicU64::new(0) };
             // Only what was delivered with its definition is there already.
             if let Some(value) = entry.source.peek() {
                 entry.warn_if_short(&value);
@@ -81,7 +86,14 @@ impl SecretsStage {
             Ok(entry)
         };
         let entries = specs.into_iter().enumerate().map(entry).collect::<Result<_, String>>()?;
-        Ok(Self { entries })
+        Ok(Self { entries, withdrawn: AtomicBool::new(false) })
+    }
+
+    pub(super) fn withdraw(&self) {
+        self.withdrawn.store(true, Ordering::Release);
+        for entry in &self.entries {
+            entry.source.withdraw();
+        }
     }
 
     pub(super) fn rule_sets(&self) -> impl Iterator<Item = &RuleSet> {
@@ -119,16 +131,17 @@ impl SecretsStage {
             if passage.websocket && !entry.spec.websocket {
                 continue;
             }
-            let value = match entry.source.peek() {
+            let withdrawn = self.withdrawn.load(Ordering::Acquire);
+            let value = match entry.source.peek().filter(|_| !withdrawn) {
                 Some(value) => Some(value),
-                None => match Box::pin(entry.source.current()).await {
-                    Ok(value) => Some(value),
-                    Err(_) if entry.requires() => {
+                None => match Box::pin(entry.value(withdrawn)).await {
+                    Some(value) => Some(value),
+                    None if entry.requires() => {
                         notes.text("rejected", &entry.name);
                         notes.text("reject_reason", "secret_unavailable");
                         return Err(Refusal::secret_unavailable(&entry.name));
                     }
-                    Err(_) => {
+                    None => {
                         unavailable.push(entry.name.clone());
                         None
                     }
@@ -172,6 +185,15 @@ impl Entry {
         &self.spec
     }
 
+    /// Tells bindings apart: equal for two entries that differ in their values alone.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    async fn value(&self, withdrawn: bool) -> Option<Arc<SecretValue>> {
+        if withdrawn { None } else { self.source.current().await.ok() }
+    }
+
     fn requires(&self) -> bool {
         match &self.spec.mode {
             SecretMode::Replace(replace) => replace.require,
@@ -197,6 +219,13 @@ impl Entry {
             SecretMode::Inject(_) => &self.name,
         }
     }
+}
+
+/// The text of a definition holds everything but the value, which shows as `Secret(..)`.
+fn identity(spec: &SecretSpec) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{spec:?}").hash(&mut hasher);
+    hasher.finish()
 }
 
 struct Applying<'s> {
@@ -345,6 +374,7 @@ impl Work<'_> {
             self.findings.loopback_only = true;
         }
         self.findings.credential.get_or_insert_with(|| one.entry.name.clone());
+        self.findings.placed.push(one.entry.id);
         Ok(())
     }
 }

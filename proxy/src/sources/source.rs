@@ -85,6 +85,9 @@ const FETCH_LIMIT: Duration = Duration::from_secs(30);
 /// From the start of a fetch, requests wait this long for a newer value while there is an old one.
 const STALE_WAIT: Duration = Duration::from_secs(2);
 
+/// Far enough away never to be reached.
+const NEVER: Duration = Duration::from_hours(24 * 365 * 30);
+
 /// The version of the next new value of any source.
 static NEXT_VERSION: AtomicU64 = AtomicU64::new(1);
 
@@ -100,8 +103,7 @@ impl Source {
         let state = match extract(bytes, spec.json_key.as_deref()) {
             Ok(text) => State::Good { value: Arc::new(numbered(text)), life: None },
             Err(reason) => {
-                // Far enough away never to be reached.
-                let until = Instant::now() + Duration::from_hours(24 * 365 * 30);
+                let until = Instant::now() + NEVER;
                 State::Failed { error: source.unavailable(&reason), until }
             }
         };
@@ -170,6 +172,15 @@ impl Source {
             let generation = self.flight().generation;
             // A value is never refused.
             let _ = self.settle(generation, Ok(value));
+        }
+    }
+
+    /// Forgets a value that came with its definition; it is wiped when the last request that uses it ends. What is
+    /// fetched can be fetched again, and stays.
+    pub fn withdraw(&self) {
+        if self.origin.is_none() {
+            let until = Instant::now() + NEVER;
+            self.state.store(Arc::new(State::Failed { error: self.unavailable("it was withdrawn"), until }));
         }
     }
 

@@ -1,0 +1,125 @@
+//! What is open: exchanges, WebSockets, tunnels, relays. Each holds a ticket; when a new pipeline no longer grants what
+//! one uses, its ticket is cut and its owner ends.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
+
+use crate::pipeline::{Pipeline, Used};
+
+/// All that is open.
+#[derive(Default)]
+pub struct Live {
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    next: u64,
+    tickets: HashMap<u64, Entry>,
+}
+
+struct Entry {
+    used: Used,
+    /// Gone once the ticket was cut.
+    cut: Option<oneshot::Sender<()>>,
+}
+
+/// The right to go on. Dropped when its owner ends.
+pub struct Ticket {
+    live: Arc<Live>,
+    id: u64,
+    cut: oneshot::Receiver<()>,
+}
+
+impl Live {
+    /// Notes what `decided` has let through. If another pipeline has come into force since, that one decides again:
+    /// whoever is noted too late for [`Self::sweep`] finds the new pipeline here.
+    pub fn enter(
+        self: &Arc<Self>,
+        used: Used,
+        decided: &Arc<Pipeline>,
+        current: impl FnOnce() -> Arc<Pipeline>,
+    ) -> Ticket {
+        let (cut, receiver) = oneshot::channel();
+        let id = {
+            let mut open = self.open();
+            let id = open.next;
+            open.next += 1;
+            open.tickets.insert(id, Entry { used, cut: Some(cut) });
+            id
+        };
+        let ticket = Ticket { live: self.clone(), id, cut: receiver };
+        let current = current();
+        if !Arc::ptr_eq(decided, &current)
+            && let Some(entry) = self.open().tickets.get_mut(&id)
+        {
+            entry.recheck(&current);
+        }
+        ticket
+    }
+
+    /// Cuts everything that `pipeline`, which is in force already, does not grant. Returns how many.
+    pub fn sweep(&self, pipeline: &Pipeline) -> usize {
+        self.open().tickets.values_mut().map(|entry| usize::from(entry.recheck(pipeline))).sum()
+    }
+
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.open().tickets.len()
+    }
+
+    /// Whether nothing is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn recheck(&mut self, pipeline: &Pipeline) -> bool {
+        if pipeline.still_grants(&self.used) {
+            return false;
+        }
+        // The other end is gone only together with this entry.
+        self.cut.take().is_some_and(|cut| cut.send(()).is_ok())
+    }
+}
+
+impl Ticket {
+    /// Ready when it was cut.
+    pub fn poll_revoked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.cut.is_terminated() {
+            return Poll::Ready(());
+        }
+        Pin::new(&mut self.cut).poll(cx).map(|_| ())
+    }
+
+    /// Waits until it is cut.
+    pub async fn revoked(&mut self) {
+        std::future::poll_fn(|cx| self.poll_revoked(cx)).await;
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.live.open().tickets.remove(&self.id);
+    }
+}
+
+/// Waits until a ticket is cut; for ever without one.
+pub async fn revoked(ticket: Option<&mut Ticket>) {
+    match ticket {
+        Some(ticket) => ticket.revoked().await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+use std::time::Duration;
+
+use centaur_policies::host::CanonicalHost;
+use centaur_policies::pattern::HostPattern;
+use centaur_policies::rule::{Destination, Rule, RuleSet};
+use centaur_policies::spec::{AllowlistSpec, TransformSpec};
+
+use super::*;
+use crate::pipeline::{Gate, Reach};
+use crate::sources::SourcePool;
+
+fn allowing(host: &str) -> Arc<Pipeline> {
+    let rules = RuleSet::new(vec![Rule::from(Destination::Host(HostPattern::parse(host).unwrap()))]);
+    let spec = TransformSpec::Allowlist(AllowlistSpec { rules, warn: false });
+    Arc::new(Pipeline::build(vec![("allowlist".to_owned(), spec)], &SourcePool::default()).unwrap())
+}
+
+fn tunnel(host: &str) -> Used {
+    Used::of_host(&CanonicalHost::parse(host).unwrap(), 443, Reach::Tunnel)
+}
+
+async fn is_cut(ticket: &mut Ticket) -> bool {
+    tokio::time::timeout(Duration::from_secs(1), ticket.revoked()).await.is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_new_pipeline_does_not_grant_is_cut_and_the_rest_goes_on() {
+    let live = Arc::<Live>::default();
+    let old = allowing("*");
+    let mut a = live.enter(tunnel("a.test"), &old, || old.clone());
+    let mut b = live.enter(tunnel("b.test"), &old, || old.clone());
+    assert!(!is_cut(&mut a).await);
+    assert_eq!(live.sweep(&allowing("b.test")), 1);
+    assert!(is_cut(&mut a).await && !is_cut(&mut b).await);
+    // A ticket that was cut stays so, and is not counted twice.
+    assert!(is_cut(&mut a).await);
+    assert_eq!(live.sweep(&allowing("b.test")), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_was_let_through_by_a_pipeline_that_is_gone_is_decided_again() {
+    let live = Arc::<Live>::default();
+    let (old, new) = (allowing("*"), allowing("b.test"));
+    live.sweep(&new);
+    let mut a = live.enter(tunnel("a.test"), &old, || new.clone());
+    let mut b = live.enter(tunnel("b.test"), &old, || new.clone());
+    assert!(is_cut(&mut a).await && !is_cut(&mut b).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_proxy_keeps_nothing_open() {
+    let live = Arc::<Live>::default();
+    let old = allowing("*");
+    let mut a = live.enter(tunnel("a.test"), &old, || old.clone());
+    assert_eq!(live.sweep(&Pipeline::closed(Gate::Revoked)), 1);
+    assert!(is_cut(&mut a).await);
+}
+
+#[test]
+fn what_has_ended_is_forgotten() {
+    let live = Arc::<Live>::default();
+    let old = allowing("*");
+    let ticket = live.enter(tunnel("a.test"), &old, || old.clone());
+    assert_eq!(live.len(), 1);
+    drop(ticket);
+    assert!(live.is_empty());
+    assert_eq!(live.sweep(&allowing("b.test")), 0);
+}
