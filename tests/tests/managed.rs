@@ -115,7 +115,7 @@ async fn every_entry_is_gated_until_the_first_answer_and_open_after_it() {
     let audit = w.finish(8).await;
     for line in &audit[..4] {
         assert_eq!((line.status(), line.action(), line.reason()), (503, "reject", "not-ready"));
-        let whole = &line.0["audit"];
+        let whole = &line.0;
         assert_eq!(whole["rejected_by"], "ready");
         let traces = whole["request_transforms"].as_array().expect("traces");
         assert_eq!(traces.len(), 1);
@@ -547,7 +547,7 @@ async fn what_cannot_be_run_closes_its_hosts_and_says_so() {
     assert_eq!(parts["postgres"]["state"], "unavailable");
     let audit = w.finish(2).await;
     assert_eq!(
-        (audit[0].reason(), &audit[0].0["audit"]["rejected_by"]),
+        (audit[0].reason(), &audit[0].0["rejected_by"]),
         ("transform-unavailable", &json!("aws_auth"))
     );
 }
