@@ -3,22 +3,22 @@
 //! Open the record, know the client, agree on the destination, ask the pipeline for a permit, send, scrub, answer.
 //! Every way out goes through [`respond`] or ends in a body that closes the record.
 
+mod closing;
+mod watch;
+
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use centaur_policies::path::{PathError, decode_path};
 use centaur_policies::pattern::Scheme;
-use centaur_transform::scrub::ScrubHits;
 use http::header::{CONTENT_TYPE, DATE, EXPECT, HOST, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
-use crate::app::App;
 use crate::audit::Record;
 use crate::body::{ClientBody, Hold, RequestBody, ResponseBody, Upload};
 use crate::conn::{Conn, StreamGuard, Switch};
@@ -26,7 +26,7 @@ use crate::gate::{Gate, Gone};
 use crate::hop;
 use crate::interim;
 use crate::limits::InFlight;
-use crate::managed::live::{self, Ticket};
+use crate::managed::live::Ticket;
 use crate::metrics::Counted;
 use crate::pipeline::{Passage, Permit};
 use crate::refusal::Refusal;
@@ -36,6 +36,8 @@ use crate::stream::ClientStream;
 use crate::target::RequestTarget;
 use crate::upstream::{Prefer, UpstreamBody, UpstreamError};
 use crate::websocket;
+pub use closing::Closing;
+use watch::{unless_gone, unless_revoked};
 
 /// The gate of an HTTP/1 client.
 pub type ClientGate = Gate<ClientStream>;
@@ -142,7 +144,7 @@ impl Exchange<'_> {
             }
             Err(gone) => return self.cancelled(record, gone),
         };
-        let mut ticket = app.enter(&pipeline, || permit.used(&self.method, pipeline.epoch()));
+        let mut ticket = app.enter(&self.conn.end, &pipeline, || permit.used(&self.method, pipeline.epoch()));
         if permit.credential().is_some() {
             app.metrics.swapped();
         }
@@ -476,115 +478,4 @@ async fn refuse(
         }
     }
     respond::refusal(&refusal, method)
-}
-
-/// Runs `work` unless the client goes away first. A client that has only closed its sending side still gets its
-/// answer; whether it is still there shows when something is sent, so after a while it is sent a `100 Continue`,
-/// which every HTTP/1.1 client skips.
-async fn unless_gone<F: Future>(gate: Option<&ClientGate>, mut work: Pin<&mut F>) -> Result<F::Output, Gone> {
-    let Some(gate) = gate else { return Ok(work.await) };
-    let mut gone = pin!(wait_until_gone(gate));
-    poll_fn(|cx| {
-        if let Poll::Ready(done) = work.as_mut().poll(cx) {
-            return Poll::Ready(Ok(done));
-        }
-        gone.as_mut().poll(cx).map(Err)
-    })
-    .await
-}
-
-/// Runs `work` unless what it uses is withdrawn meanwhile.
-async fn unless_revoked<T>(ticket: Option<&mut Ticket>, work: impl Future<Output = T>) -> Option<T> {
-    let Some(ticket) = ticket else { return Some(work.await) };
-    tokio::select! {
-        biased;
-        () = live::revoked(Some(ticket)) => None,
-        done = work => Some(done),
-    }
-}
-
-/// Pause before a half-closed client is probed, and between probes.
-const PROBE_AFTER: Duration = Duration::from_secs(1);
-/// Time for a reset to come back.
-const PROBE_ANSWER: Duration = Duration::from_millis(200);
-
-async fn wait_until_gone(gate: &ClientGate) -> Gone {
-    match poll_fn(|cx| gate.poll_gone(cx)).await {
-        Gone::HalfClosed => {}
-        gone => return gone,
-    }
-    if !gate.takes_interim() {
-        // HTTP/1.0 knows no interim responses (RFC 9110 section 15.2): it is waited for as long as it takes.
-        std::future::pending::<()>().await;
-    }
-    loop {
-        tokio::time::sleep(PROBE_AFTER).await;
-        gate.interim(b"HTTP/1.1 100 Continue\r\n\r\n");
-        tokio::time::sleep(PROBE_ANSWER).await;
-        if gate.is_broken() {
-            return Gone::Reset;
-        }
-    }
-}
-
-/// Rides in the response body and ends the exchange with it.
-pub struct Closing {
-    record: Record,
-    hits: Option<Arc<ScrubHits>>,
-    upload: Option<Arc<Upload>>,
-    gate: Option<ClientGate>,
-    app: Arc<App>,
-    running: Option<Running>,
-    ticket: Option<Ticket>,
-    ended: bool,
-}
-
-impl Closing {
-    /// Whether what the exchange uses was withdrawn; then the body ends here.
-    pub fn poll_revoked(&mut self, cx: &mut Context<'_>) -> bool {
-        let revoked = self.ticket.as_mut().is_some_and(|ticket| ticket.poll_revoked(cx).is_ready());
-        if revoked {
-            self.ended = true;
-            self.record.reason = Some("revoked");
-        }
-        revoked
-    }
-
-    /// The last byte was handed over.
-    pub fn finish(mut self: Box<Self>) {
-        self.ended = true;
-    }
-
-    /// Bytes were handed over.
-    pub fn sent(&mut self, bytes: usize) {
-        self.record.bytes_out += bytes as u64;
-    }
-
-    /// The body broke off; `reason` is for the audit line.
-    pub fn failed(&mut self, reason: &'static str, error: &(dyn std::error::Error + Send + Sync + 'static)) {
-        self.ended = true;
-        self.record.reason = Some(reason);
-        self.record.error = Some(error.to_string());
-    }
-}
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        let record = &mut self.record;
-        if let Some(upload) = &self.upload {
-            record.bytes_in = upload.bytes.load(Ordering::Relaxed);
-        }
-        if let Some(hits) = &self.hits {
-            record.scrubbed += hits.count();
-        }
-        if !self.ended {
-            record.reason = Some("client-closed");
-        }
-        self.app.metrics.scrubbed(record.scrubbed);
-        self.app.metrics.body_bytes(record.bytes_in, record.bytes_out);
-        if let Some(gate) = &self.gate {
-            gate.finish();
-        }
-        drop(self.running.take());
-    }
 }

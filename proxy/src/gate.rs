@@ -11,26 +11,26 @@
 //! is not reading.
 
 mod chunked;
+mod clock;
 mod head;
 
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use chunked::Chunked;
+use clock::Clock;
+pub use clock::{CLOCK_STEP, Overdue};
 use head::{Examined, Framing};
 pub use head::{Fault, examine_for_fuzzing};
 
-use crate::config::Timeouts;
 use crate::stream::ClientStream;
 
-/// How long a connection is idle before the parser, which holds 16 KiB of buffers, is put away.
-const REST_AFTER: Duration = Duration::from_millis(500);
 /// How much is read ahead of hyper while an exchange is under way, in bytes.
 const READ_AHEAD: usize = 16 * 1024;
 
@@ -86,30 +86,6 @@ enum Phase {
     Ended,
 }
 
-struct Clock {
-    head_started: Option<Instant>,
-    idle_since: Instant,
-    progress: Instant,
-    first: bool,
-    busy: bool,
-    write_blocked: bool,
-    stalled: bool,
-    takes_interim: bool,
-}
-
-/// What ran out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Overdue {
-    /// The head did not arrive whole in time.
-    Head,
-    /// Nothing was asked for a long time.
-    Idle,
-    /// A body, in either direction, made no progress.
-    Stalled,
-    /// Nothing was asked for a moment: the parser and its buffers may be put away.
-    Restful,
-}
-
 /// How the client went away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gone {
@@ -126,7 +102,6 @@ pub enum Gone {
 impl<T> Gate<T> {
     /// A gate before `io`, which starts with a request head.
     pub fn new(io: T, limits: HeadLimits) -> Self {
-        let now = Instant::now();
         Self(Arc::new(Mutex::new(Inner {
             io: Some(io),
             limits,
@@ -142,38 +117,12 @@ impl<T> Gate<T> {
             waiting: None,
             interim: BytesMut::new(),
             flushed: true,
-            clock: Clock {
-                head_started: None,
-                idle_since: now,
-                progress: now,
-                first: true,
-                busy: false,
-                write_blocked: false,
-                stalled: false,
-                takes_interim: false,
-            },
+            clock: Clock::new(),
         })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// An exchange begins: time limits change from idle to progress.
-    pub fn begin(&self) {
-        let mut inner = self.lock();
-        let now = Instant::now();
-        inner.clock.head_started = None;
-        inner.clock.busy = true;
-        inner.clock.first = false;
-        inner.clock.progress = now;
-    }
-
-    /// The exchange is over.
-    pub fn finish(&self) {
-        let mut inner = self.lock();
-        inner.clock.busy = false;
-        inner.clock.idle_since = Instant::now();
     }
 
     /// The request that was held back for became no tunnel: what follows is the next request.
@@ -226,43 +175,6 @@ impl<T> Gate<T> {
         self.lock().interim.extend_from_slice(bytes);
     }
 
-    /// When the next time limit runs out and which; `None` while nobody is late.
-    pub fn deadline(&self, timeouts: &Timeouts) -> Option<(Instant, Overdue)> {
-        let inner = self.lock();
-        let clock = &inner.clock;
-        if clock.busy {
-            let body = matches!(inner.phase, Phase::Body(_) | Phase::Chunked(_));
-            let waits = body || clock.write_blocked;
-            return waits.then(|| (clock.progress + timeouts.stalled_body, Overdue::Stalled));
-        }
-        Some(match clock.head_started {
-            Some(at) => (at + timeouts.request_head, Overdue::Head),
-            None if inner.is_at_rest() => (clock.idle_since + REST_AFTER, Overdue::Restful),
-            None if clock.first => (clock.idle_since + timeouts.request_head, Overdue::Head),
-            None => (clock.idle_since + timeouts.idle_keep_alive, Overdue::Idle),
-        })
-    }
-
-    /// When a connection on which nothing is asked has been idle for too long.
-    pub fn idle_deadline(&self, timeouts: &Timeouts) -> (Instant, Overdue) {
-        let clock = &self.lock().clock;
-        if clock.first {
-            (clock.idle_since + timeouts.request_head, Overdue::Head)
-        } else {
-            (clock.idle_since + timeouts.idle_keep_alive, Overdue::Idle)
-        }
-    }
-
-    /// Tells the exchange under way that its client has stalled. False when it was told before.
-    pub fn stall(&self) -> bool {
-        !std::mem::replace(&mut self.lock().clock.stalled, true)
-    }
-
-    /// Whether the exchange under way was told that its client has stalled.
-    pub fn is_stalled(&self) -> bool {
-        self.lock().clock.stalled
-    }
-
     /// Whether the client of the exchange under way understands interim responses.
     pub fn takes_interim(&self) -> bool {
         self.lock().clock.takes_interim
@@ -276,26 +188,6 @@ impl<T> Gate<T> {
     /// Whether the body under way broke its framing.
     pub fn is_malformed(&self) -> bool {
         self.lock().malformed
-    }
-
-    /// Whether a head has begun to arrive (an idle connection that times out was no request).
-    pub fn head_begun(&self) -> bool {
-        self.lock().clock.head_started.is_some()
-    }
-}
-
-impl<T> Inner<T> {
-    /// Whether nothing is under way in either direction, so that a parser that starts anew has missed nothing.
-    fn is_at_rest(&self) -> bool {
-        let clock = &self.clock;
-        matches!(self.phase, Phase::Head)
-            && !(clock.busy || clock.write_blocked || self.end_after || self.read_closed)
-            && clock.head_started.is_none()
-            && self.flushed
-            && self.inbox.is_empty()
-            && self.admitted.is_empty()
-            && self.interim.is_empty()
-            && self.read_error.is_none()
     }
 }
 
@@ -599,9 +491,6 @@ impl Gate<ClientStream> {
         self.lock().io.as_ref().is_none_or(ClientStream::is_broken)
     }
 }
-
-/// The shortest pause between two looks at the clock of a connection.
-pub const CLOCK_STEP: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests;
