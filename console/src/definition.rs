@@ -21,6 +21,7 @@ mod render;
 mod rule;
 mod source;
 mod static_secret;
+mod template;
 mod values;
 
 pub use aws_auth::AwsAuth;

@@ -1,8 +1,9 @@
 //! The heart of the console's JSON API as plain functions: what a request says, what a definition of a secret may
 //! be, and what a proxy is sent. No store, no sockets, no clock of its own: time, rows and values are arguments.
 //!
-//! Read first: [`wire`] (how requests and answers look), then [`definition`] (the seven types of secret), then
-//! [`effective`] (from grants to the payload of a proxy, and why something is not in it).
+//! Read first: [`wire`] (how requests and answers look), then [`definition`] (the seven types of secret),
+//! [`principal`] and [`grant`] (who may use them), then [`effective`] (from grants to the payload of a proxy, and why
+//! something is not in it).
 //!
 //! To add a type of secret:
 //! 1. a variant of [`definition::SecretKind`] with its names;
@@ -13,4 +14,6 @@
 
 pub mod definition;
 pub mod effective;
+pub mod grant;
+pub mod principal;
 pub mod wire;

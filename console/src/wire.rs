@@ -4,6 +4,7 @@
 //! [`definition`](crate::definition).
 
 mod attributes;
+mod change;
 mod details;
 mod envelope;
 mod error;
@@ -16,6 +17,7 @@ mod timestamps;
 
 pub(crate) use attributes::wipe;
 pub use attributes::{Attributes, Reader};
+pub use change::Change;
 pub use details::Details;
 pub use envelope::{MAX_BODY_BYTES, action, attributes, config_hash, list, single};
 pub use error::ApiError;

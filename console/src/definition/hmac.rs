@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::oauth_token::{all_read, shown_map};
 use super::rule::{self, Rule, some_rules};
 use super::source::{Source, SourceReader};
+use super::template;
 use crate::wire::{Reader, is_blank, is_header_name};
 
 /// What is signed, how, and where the signature goes.
@@ -53,6 +54,9 @@ impl Hmac {
         let signature_key_encoding = word("signature_key_encoding", &["raw", "base64", "hex"]);
         let signature_output_encoding = word("signature_output_encoding", &["base64", "hex"]);
         let signature_message = reader.required_text("signature_message");
+        if let Some(problem) = signature_message.as_deref().and_then(template::problem) {
+            reader.reject("signature_message", problem);
+        }
         let allow_chunked_body = reader.flag("allow_chunked_body").unwrap_or(false);
         let headers = headers(reader);
         let credentials = credentials(reader, sources);
@@ -101,6 +105,9 @@ fn headers(reader: &mut Reader<'_>) -> Vec<HmacHeader> {
                 reader.reject("headers", format!("\"{}\" is not a header name", name.escape_debug()));
             }
             (Some(name), Some(value)) => {
+                if let Some(problem) = template::problem(value) {
+                    reader.reject("headers", format!("{name} {problem}"));
+                }
                 headers.push(HmacHeader { name: name.to_owned(), value: value.to_owned() });
             }
             _ => reader.reject("headers", "each header must have a non-blank name and value"),

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::rule::{self, Rule, rules};
 use super::source::{Source, SourceReader};
+use super::template;
 use crate::wire::{Attributes, Reader, is_blank, is_header_name};
 
 /// A static secret.
@@ -168,6 +169,9 @@ fn inject_config(config: &mut Attributes, reader: &mut Reader<'_>) -> Option<Inj
     let formatter = part.text("formatter");
     if let Some(header) = &header {
         part.check_header(header);
+    }
+    if let Some(problem) = formatter.as_deref().and_then(template::problem) {
+        part.reject(format!("formatter {problem}"));
     }
     match (&header, &query_param) {
         (Some(_), Some(_)) => part.reject("header and query_param are mutually exclusive"),

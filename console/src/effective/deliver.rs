@@ -72,7 +72,8 @@ fn wire(
 ) -> Result<Value, Skip> {
     match source.source_type {
         SourceType::ControlPlane => {
-            let value = secret.values.value(path).ok_or(Skip::NoSource)?;
+            let value = secret.values.value(path).filter(|value| !value.expose().is_empty());
+            let value = value.ok_or(Skip::NoSource)?;
             Ok(inline(value, source.config.clone()))
         }
         SourceType::TokenBroker => {
@@ -86,6 +87,10 @@ fn wire(
                 wire.insert("type".to_owned(), other.as_str().into());
                 wire.extend(source.config.clone());
                 Ok(Value::Object(wire))
+            }
+            // An empty inline value is one that the proxy refuses, and with it the payload.
+            Resolution::Value(value) if value.expose().is_empty() => {
+                Err(Skip::Unresolved("the value is empty".to_owned()))
             }
             Resolution::Value(value) => Ok(inline(value, Map::new())),
             Resolution::Unavailable(why) => Err(Skip::Unresolved(why)),

@@ -47,6 +47,10 @@ fn inject_writes_one_place_with_keys_that_are_known() {
         (json!({"header":"X\r\nY"}), Some("\"X\\r\\nY\" is not a header name")),
         (json!({"header":"host"}), Some("header must not be \"host\", which the proxy sets itself")),
         (json!({"header":"X","formatter":5}), Some("formatter must be a non-empty string")),
+        (
+            json!({"header":"X","formatter":"Bearer {{ .Value }"}),
+            Some("formatter has a \"{{\" that is not closed"),
+        ),
     ] {
         check(kind, ("inject_config", config), "inject_config", want.as_slice());
     }
@@ -351,6 +355,10 @@ fn an_hmac_recipe_is_made_of_known_words() {
         "headers",
         &["\"a b\" is not a header name"],
     );
+    const OPEN: &str = "has a \"{{\" that is not closed";
+    check(kind, ("signature_message", json!("{{ .Body")), "signature_message", &[OPEN]);
+    let open = json!([{"name":"X-Sig","value":"{{ .Signature }"}]);
+    check(kind, ("headers", open), "headers", &[&format!("X-Sig {OPEN}")]);
     check(kind, ("allow_chunked_body", json!("yes")), "allow_chunked_body", &["must be true or false"]);
     let env = json!({"source_type":"env","config":{"var":"X"}});
     check(

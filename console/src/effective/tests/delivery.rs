@@ -98,6 +98,9 @@ fn what_the_console_resolves_is_sent_inline_and_what_it_cannot_is_left_out() {
     let effective = world.assemble(&who);
     assert_eq!(effective.payload.secrets()[0]["source"], json!({"type":"control_plane","value":"planted"}));
     assert!(!effective.payload.redacted("prn_1").to_string().contains("planted"));
+    world.resolved.insert("V1".to_owned(), Ok(Secret::new(String::new())));
+    let told = outcome(&world.assemble(&who), key);
+    assert_eq!(told, Outcome::Skipped(Skip::Unresolved("the value is empty".to_owned())));
     world.resolved.insert("V1".to_owned(), Err("V1 is not set".to_owned()));
     let effective = world.assemble(&who);
     assert!(effective.payload.secrets().is_empty());
