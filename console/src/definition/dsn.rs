@@ -203,4 +203,18 @@ mod tests {
             assert_eq!(database_of(dsn), want, "{dsn}");
         }
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn any_text_is_read_without_a_panic(
+            text in r"(postgres://)?[a-z%/@:?&='\\ é0-9\[\]]{0,24}",
+            name in "[a-z][a-z0-9_' \\\\]{0,12}[a-z]",
+        ) {
+            database_of(&text);
+            let quoted = name.replace('\\', "\\\\").replace('\'', "\\'");
+            proptest::prop_assert_eq!(database_of(&format!("host=h dbname='{quoted}'")), Database::Named(name));
+        }
+    }
 }

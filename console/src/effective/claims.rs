@@ -53,7 +53,7 @@ pub(super) fn places(body: &Body) -> Vec<Place> {
                 inject.header.iter().map(|name| header(name)).chain(query).collect()
             }
             Placement::Replace(replace) => {
-                replace.match_headers.iter().flatten().map(|text| header_or_pattern(text)).collect()
+                replace.match_headers.iter().flatten().filter_map(|text| header_or_pattern(text)).collect()
             }
         },
         Body::GcpAuth(_) | Body::AwsAuth(_) => vec![header(AUTHORIZATION)],
@@ -118,13 +118,15 @@ impl<R: Copy + Ord> Claims<R> {
     }
 }
 
-fn header_or_pattern(text: &str) -> Place {
+fn header_or_pattern(text: &str) -> Option<Place> {
     match text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
+        // How a definition says "no header"; common enough not to be compiled each time.
+        Some("^$") => None,
         Some(pattern) => {
             let regex = RegexBuilder::new(pattern).case_insensitive(true).build().ok();
-            Place::HeaderPattern(text.to_owned(), regex)
+            Some(Place::HeaderPattern(text.to_owned(), regex))
         }
-        None => Place::Header(text.to_lowercase()),
+        None => Some(Place::Header(text.to_lowercase())),
     }
 }
 

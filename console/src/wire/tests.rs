@@ -1,5 +1,6 @@
 //! The tables of the API's documentation, as data.
 
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
@@ -342,4 +343,25 @@ fn labels_are_scalars_by_key() {
 fn attributes_do_not_print_their_values() {
     let attributes = attributes(br#"{"data":{"secret":"planted-value"}}"#).unwrap();
     assert_eq!(format!("{attributes:?}"), "{\"secret\"}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_body_and_no_query_is_more_than_a_bad_request(bytes in prop::collection::vec(any::<u8>(), 0..64), text in "[a-z\\[\\]%=&+.0-9é]{0,32}") {
+        for error in [attributes(&bytes).err(), action(&bytes).err(), config_hash(&bytes).err()].into_iter().flatten() {
+            prop_assert_eq!(error.status, 400);
+        }
+        for query in [text.clone(), format!("labels[{text}"), format!("page={text}&limit={text}")] {
+            let query = Query::parse(&query);
+            let errors = [Page::from_query(&query).err(), LabelFilter::from_query(&query).err()];
+            prop_assert!(errors.into_iter().flatten().all(|error| error.status == 400));
+        }
+    }
+
+    #[test]
+    fn a_time_is_read_back_to_its_millisecond(micros in 0_i64..4_000_000_000_000_000) {
+        prop_assert_eq!(parse_timestamp(&timestamp(micros)), Some(micros / 1_000 * 1_000));
+    }
 }
