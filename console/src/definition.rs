@@ -26,7 +26,7 @@ mod values;
 
 pub use aws_auth::AwsAuth;
 pub use common::Common;
-pub use context::{Context, CredentialIndex, CredentialRef, Existing, OidMatch, credential_refs};
+pub use context::{Context, CredentialIndex, CredentialRef, Existing, KnownCredentials, credential_refs};
 pub(crate) use gcp_auth::workload_identity;
 pub use gcp_auth::{GcpAuth, GcpCredentials};
 pub use gcp_id_token::GcpIdToken;

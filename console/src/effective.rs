@@ -1,9 +1,9 @@
 //! What a principal's proxy is sent, and why something is not in it. One pure function, [`assemble`], is used by
 //! sync, by the redacted view, by explain and by the dry run, so that they cannot tell different stories.
 //!
-//! The order of the steps, one file each: what is granted ([`standing`]), whether every value is there
-//! ([`deliver`]), what the fallback principal adds ([`fallback`]), which credentials would overwrite a stronger one
-//! ([`claims`]), which database route wins ([`postgres`]), and the payload with its hash ([`payload`]).
+//! The order of the steps, one file each: what is granted (`standing`), whether every value is there
+//! (`deliver`), what the fallback principal adds (`fallback`), which credentials would overwrite a stronger one
+//! (`claims`), which database route wins (`postgres`), and the payload with its hash (`payload`).
 
 mod api_server;
 mod assemble;

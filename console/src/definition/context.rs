@@ -1,5 +1,8 @@
 //! What the checks of a document need to know beyond the document.
 
+use std::collections::BTreeSet;
+
+use centaur_base::oid::BrokerCredentialId;
 use serde_json::Value;
 
 use super::{Body, Values};
@@ -14,23 +17,39 @@ pub struct CredentialRef {
     pub namespace: Option<String>,
 }
 
-/// What a text is as the OID of a broker credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OidMatch {
-    /// It does not decode, so it is a foreign id, even one that begins with `bcr_`.
-    NotAnOid,
-    /// It decodes and there is no such row.
-    Missing,
-    /// It decodes and the row is there, whatever its namespace.
-    Found,
+impl CredentialRef {
+    /// The OID, when it is one: `None` is a foreign id, even one that begins with `bcr_`.
+    pub fn oid(&self) -> Option<BrokerCredentialId> {
+        self.id.parse().ok()
+    }
 }
 
-/// The broker credentials that there are. The caller looks up what [`credential_refs`] names before it parses.
+/// The broker credentials that there are. The caller looks up what [`credential_refs`] names before it parses;
+/// [`KnownCredentials`] holds the answer.
 pub trait CredentialIndex {
+    /// Whether there is one with this OID, whatever its namespace.
+    fn has_oid(&self, oid: BrokerCredentialId) -> bool;
+    /// Whether there is one with this name.
+    fn has_name(&self, namespace: &str, foreign_id: &str) -> bool;
+}
+
+/// The broker credentials that a look-up found.
+#[derive(Debug, Clone, Default)]
+pub struct KnownCredentials {
     /// By OID.
-    fn by_oid(&self, text: &str) -> OidMatch;
+    pub oids: BTreeSet<BrokerCredentialId>,
     /// By namespace and foreign id.
-    fn has(&self, namespace: &str, foreign_id: &str) -> bool;
+    pub names: BTreeSet<(String, String)>,
+}
+
+impl CredentialIndex for KnownCredentials {
+    fn has_oid(&self, oid: BrokerCredentialId) -> bool {
+        self.oids.contains(&oid)
+    }
+
+    fn has_name(&self, namespace: &str, foreign_id: &str) -> bool {
+        self.names.iter().any(|(known, id)| known == namespace && id == foreign_id)
+    }
 }
 
 /// The document that is stored, with its values opened, for `keep_secret`.

@@ -5,7 +5,7 @@ use centaur_policies::yaml::GoDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::context::{Context, CredentialRef, OidMatch};
+use super::context::{Context, CredentialRef};
 use super::values::Values;
 use crate::wire::{Attributes, Reader, is_blank};
 
@@ -238,25 +238,24 @@ impl<'a> SourceReader<'a> {
         if source.json_key().is_some() {
             reader.reject("config", "json_key is not allowed for source_type \"token_broker\"");
         }
-        let Some(CredentialRef { id, namespace }) = source.credential() else { return };
-        if is_blank(&id) {
+        let Some(reference) = source.credential().filter(|reference| !is_blank(&reference.id)) else {
             return;
-        }
+        };
         let credentials = self.context.credentials;
-        let exists = match (credentials.by_oid(&id), namespace) {
-            (OidMatch::Missing | OidMatch::Found, Some(_)) => {
+        let exists = match (reference.oid(), &reference.namespace) {
+            (Some(_), Some(_)) => {
                 let text = "credential_namespace is not allowed when credential_id is an opaque id";
                 return reader.reject("config", text);
             }
-            (OidMatch::NotAnOid, None) => {
+            (None, None) => {
                 let text = "credential_namespace is required when credential_id is a foreign_id";
                 return reader.reject("config", text);
             }
-            (OidMatch::NotAnOid, Some(namespace)) => credentials.has(&namespace, &id),
-            (OidMatch::Found, None) => true,
-            (OidMatch::Missing, None) => false,
+            (None, Some(namespace)) => credentials.has_name(namespace, &reference.id),
+            (Some(oid), None) => credentials.has_oid(oid),
         };
         if !exists {
+            let id = reference.id.escape_debug();
             let text = format!("credential_id \"{id}\" does not reference an existing broker credential");
             reader.reject("config", text);
         }

@@ -10,22 +10,17 @@ mod properties;
 mod shared;
 mod types;
 
-/// Broker credentials: `bcr_known` decodes and exists, `bcr_gone` decodes only, `lab`/`drive` exists by name.
-struct Credentials;
-
-impl CredentialIndex for Credentials {
-    fn by_oid(&self, text: &str) -> OidMatch {
-        match text {
-            "bcr_known" => OidMatch::Found,
-            "bcr_gone" => OidMatch::Missing,
-            _ => OidMatch::NotAnOid,
-        }
-    }
-
-    fn has(&self, namespace: &str, foreign_id: &str) -> bool {
-        (namespace, foreign_id) == ("lab", "drive")
-    }
+/// Broker credentials: [`KNOWN`] exists, [`GONE`] decodes only, `lab`/`drive` exists by name.
+fn credentials() -> KnownCredentials {
+    let names = [("lab".to_owned(), "drive".to_owned())].into_iter().collect();
+    KnownCredentials { oids: [KNOWN.parse().unwrap()].into_iter().collect(), names }
 }
+
+/// Row 1.
+const KNOWN: &str = "bcr_9M4ZKJbu";
+
+/// Row 2.
+const GONE: &str = "bcr_aqYHqcEe";
 
 fn read(kind: SecretKind, body: Value) -> Result<Definition, Details> {
     update(kind, body, None)
@@ -34,7 +29,7 @@ fn read(kind: SecretKind, body: Value) -> Result<Definition, Details> {
 fn update(kind: SecretKind, body: Value, stored: Option<&Definition>) -> Result<Definition, Details> {
     let Value::Object(members) = body else { panic!("an object") };
     let existing = stored.map(|stored| Existing { body: &stored.body, values: &stored.values });
-    let context = Context { existing, credentials: &Credentials };
+    let context = Context { existing, credentials: &credentials() };
     parse(kind, &mut Attributes::new(members), Address::New, &context)
 }
 

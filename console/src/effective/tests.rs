@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use centaur_base::Secret;
+use centaur_base::oid::BrokerCredentialId;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::definition::{Context, CredentialIndex, CredentialRef, OidMatch, SecretKind, Source, parse};
+use crate::definition::{Context, CredentialIndex, CredentialRef, SecretKind, Source, parse};
 use crate::wire::{Address, Attributes};
 
 mod conflicts;
@@ -24,14 +25,19 @@ const NOW: i64 = 1_935_652_087_000_000;
 struct AnyCredential;
 
 impl CredentialIndex for AnyCredential {
-    fn by_oid(&self, _: &str) -> OidMatch {
-        OidMatch::Found
+    fn has_oid(&self, _: BrokerCredentialId) -> bool {
+        true
     }
 
-    fn has(&self, _: &str, _: &str) -> bool {
+    fn has_name(&self, _: &str, _: &str) -> bool {
         true
     }
 }
+
+/// Broker credentials of the rows 1, 2 and 1000.
+const LIVE: &str = "bcr_9M4ZKJbu";
+const DEAD: &str = "bcr_aqYHqcEe";
+const NONE: &str = "bcr_yQGFbADK";
 
 /// Dead or not, the token, when it expires.
 type Broker = (bool, Option<Secret<String>>, Option<i64>);

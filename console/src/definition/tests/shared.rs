@@ -73,7 +73,7 @@ fn every_source_type_is_taken_with_its_keys() {
         json!({"source_type":"1password","config":{"secret_ref":"op://a/b","token_env":"T"}}),
         json!({"source_type":"1password_connect","config":{"secret_ref":"op://a/b","host_env":"H","token_env":"T"}}),
         json!({"source_type":"control_plane","config":{"json_key":"k"},"secret":"x","frob":1}),
-        json!({"source_type":"token_broker","config":{"credential_id":"bcr_known"}}),
+        json!({"source_type":"token_broker","config":{"credential_id":KNOWN}}),
         json!({"source_type":"token_broker","config":{"credential_id":"drive","credential_namespace":"lab"}}),
     ] {
         assert_eq!(source_problems(source.clone()), [], "{source}");
@@ -88,14 +88,14 @@ fn a_broker_reference_says_which_credential_it_means() {
     };
     let needs = "credential_namespace is required when credential_id is a foreign_id";
     for (config, want) in [
-        (json!({"credential_id":"bcr_known"}), None),
+        (json!({"credential_id":KNOWN}), None),
         (
-            json!({"credential_id":"bcr_known","credential_namespace":"lab"}),
+            json!({"credential_id":KNOWN,"credential_namespace":"lab"}),
             Some("credential_namespace is not allowed when credential_id is an opaque id"),
         ),
         (
-            json!({"credential_id":"bcr_gone"}),
-            Some("credential_id \"bcr_gone\" does not reference an existing broker credential"),
+            json!({"credential_id":GONE}),
+            Some("credential_id \"bcr_aqYHqcEe\" does not reference an existing broker credential"),
         ),
         (json!({"credential_id":"drive"}), Some(needs)),
         (json!({"credential_id":"bcr_garbage"}), Some(needs)),
@@ -104,7 +104,7 @@ fn a_broker_reference_says_which_credential_it_means() {
             Some("credential_id \"nope\" does not reference an existing broker credential"),
         ),
         (
-            json!({"credential_id":"bcr_known","json_key":"k"}),
+            json!({"credential_id":KNOWN,"json_key":"k"}),
             Some("json_key is not allowed for source_type \"token_broker\""),
         ),
         (json!({"credential_id":""}), Some("key \"credential_id\" must be a non-empty string")),

@@ -99,7 +99,7 @@ fn equals_are_all_served_and_the_loser_of_a_loser_is_too() {
 #[test]
 fn what_cannot_be_delivered_suppresses_nothing() {
     let mut world = World::default();
-    let dead = json!({"source_type":"token_broker","config":{"credential_id":"bcr_none"}});
+    let dead = json!({"source_type":"token_broker","config":{"credential_id":NONE}});
     let body = json!({"inject_config":{"header":"X"},"source":dead,"rules":[{"host":"*"}]});
     let (strong, weak) = (world.add(SecretKind::Static, 1, body), world.inject(2, "X", "a"));
     let effective = world.assemble(&subject("prn_1", vec![direct(strong, 100), direct(weak, 0)]));

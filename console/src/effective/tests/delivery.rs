@@ -9,7 +9,7 @@ fn broker(id: &str) -> Value {
 #[test]
 fn a_broker_token_is_delivered_inline_while_it_works() {
     let mut world = World::default();
-    let body = json!({"inject_config":{"header":"X"},"source":broker("bcr_1"),"rules":[{"host":"a"}]});
+    let body = json!({"inject_config":{"header":"X"},"source":broker(LIVE),"rules":[{"host":"a"}]});
     let key = world.add(SecretKind::Static, 1, body);
     let token = || Some(Secret::new("planted-token".to_owned()));
     for (state, want) in [
@@ -21,14 +21,14 @@ fn a_broker_token_is_delivered_inline_while_it_works() {
         (None, Some(Skip::NoCredential)),
     ] {
         world.brokers.clear();
-        world.brokers.extend(state.map(|state| ("bcr_1".to_owned(), state)));
+        world.brokers.extend(state.map(|state| (LIVE.to_owned(), state)));
         let effective = world.assemble(&subject("prn_1", vec![direct(key, 1)]));
         let payload = json!(effective.payload.secrets());
         match want {
             None => {
                 assert_eq!(payload[0]["source"], json!({"type":"control_plane","value":"planted-token"}));
                 assert_eq!(effective.changes_at, Some(NOW + 1));
-                assert!(!payload.to_string().contains("bcr_1"), "the reference reached the proxy");
+                assert!(!payload.to_string().contains(LIVE), "the reference reached the proxy");
             }
             Some(skip) => {
                 assert_eq!(payload, json!([]), "{skip:?}");
@@ -41,7 +41,7 @@ fn a_broker_token_is_delivered_inline_while_it_works() {
 #[test]
 fn an_entry_of_any_type_is_left_out_whole_when_one_value_is_missing() {
     let mut world = World::default();
-    world.brokers.insert("bcr_live".to_owned(), (false, Some(Secret::new("t".to_owned())), Some(NOW + 1)));
+    world.brokers.insert(LIVE.to_owned(), (false, Some(Secret::new("t".to_owned())), Some(NOW + 1)));
     let rules = json!([{"host":"a.example"}]);
     for (kind, body) in [
         (SecretKind::Static, json!({"inject_config":{"header":"X"},"source":broker("ID"),"rules":rules})),
@@ -64,7 +64,7 @@ fn an_entry_of_any_type_is_left_out_whole_when_one_value_is_missing() {
                    "credentials":{"secret":broker("ID")},"rules":rules}),
         ),
     ] {
-        for (id, is_served) in [("bcr_live", true), ("bcr_none", false)] {
+        for (id, is_served) in [(LIVE, true), (NONE, false)] {
             let body = serde_json::from_str(&body.to_string().replace("ID", id)).unwrap();
             let key = world.add(kind, 1, body);
             let effective = world.assemble(&subject("prn_1", vec![direct(key, 1)]));

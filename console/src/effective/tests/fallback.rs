@@ -142,7 +142,7 @@ fn classes_rank_before_priorities_once_the_person_adds_something() {
 #[test]
 fn what_the_channel_cannot_deliver_is_left_open() {
     let mut world = World::default();
-    let dead = json!({"source_type":"token_broker","config":{"credential_id":"bcr_none"}});
+    let dead = json!({"source_type":"token_broker","config":{"credential_id":NONE}});
     let body = json!({"inject_config":{"header":"X"},"source":dead,"rules":[{"host":"a"}]});
     let (own, extra) = (world.add(SecretKind::Static, 1, body), world.inject(2, "X", "a"));
     let scene = Scene::new(world, vec![direct(own, 100)], vec![direct(extra, 100)]);

@@ -13,8 +13,8 @@ fn grants() -> impl Strategy<Value = Vec<(i64, u8, i64, Option<i64>)>> {
 fn world(marker: &str) -> (World, Vec<SecretKey>) {
     let mut world = World::default();
     let token = Secret::new(format!("{marker}-token"));
-    world.brokers.insert("bcr_live".to_owned(), (false, Some(token), Some(NOW + 60_000_000)));
-    world.brokers.insert("bcr_dead".to_owned(), (true, Some(Secret::new(format!("{marker}-dead"))), None));
+    world.brokers.insert(LIVE.to_owned(), (false, Some(token), Some(NOW + 60_000_000)));
+    world.brokers.insert(DEAD.to_owned(), (true, Some(Secret::new(format!("{marker}-dead"))), None));
     let broker = |id: &str| json!({"source_type":"token_broker","config":{"credential_id":id}});
     let keys = (0..12).map(|id| {
         let value = inline(&format!("{marker}-{id}"));
@@ -24,8 +24,8 @@ fn world(marker: &str) -> (World, Vec<SecretKey>) {
             0 => (SecretKind::Static, json!({"inject_config":{"header":"Authorization"},"source":value,"rules":rules})),
             1 => (SecretKind::GcpAuth, json!({"scopes":["s"],"keyfile":value,"rules":rules})),
             2 => (SecretKind::PgDsn, json!({"foreign_id":format!("f{id}"),"database":"d","dsn":inline(&format!("host=h password={marker}-{id} dbname=d"))})),
-            3 => (SecretKind::Static, json!({"replace_config":{"proxy_value":"P"},"source":broker("bcr_live"),"rules":rules})),
-            4 => (SecretKind::Static, json!({"inject_config":{"header":"X"},"source":broker("bcr_dead"),"rules":rules})),
+            3 => (SecretKind::Static, json!({"replace_config":{"proxy_value":"P"},"source":broker(LIVE),"rules":rules})),
+            4 => (SecretKind::Static, json!({"inject_config":{"header":"X"},"source":broker(DEAD),"rules":rules})),
             _ => (
                 SecretKind::OauthToken,
                 json!({"grant":"client_credentials","token_endpoint":"https://t.example/","rules":rules,
