@@ -24,7 +24,7 @@ use crate::listen::{self, BindError, Listeners, Sockets};
 use crate::log::JSON_MARK;
 use crate::managed::Managed;
 use crate::managed::apply::Policy;
-use crate::managed::live::Ticket;
+use crate::managed::live::{Connection, Ticket};
 use crate::managed::run::{Ended, Loop, Traffic};
 use crate::managed::settings::Settings;
 use crate::managed::timing::{self, Timing};
@@ -144,10 +144,16 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 
 impl App {
     /// In managed mode, notes that `decided` let something through, so that it can be ended when that is no longer
-    /// granted.
-    pub fn enter(&self, decided: &Arc<Pipeline>, used: impl FnOnce() -> Used) -> Option<Ticket> {
+    /// granted. `connection` is ended with it if need be.
+    pub fn enter(
+        &self,
+        connection: Option<&Connection>,
+        decided: &Arc<Pipeline>,
+        used: impl FnOnce() -> Used,
+    ) -> Option<Ticket> {
         let managed = self.managed.as_ref()?;
-        Some(managed.live.enter(used(), decided, || self.pipeline.load_full()))
+        let connection = connection.cloned().unwrap_or_default();
+        Some(managed.live.enter(used(), connection, decided, || self.pipeline.load_full()))
     }
 }
 
@@ -253,7 +259,12 @@ impl Traffic for InForce {
         let pipeline = Arc::new(pipeline);
         self.0.pipeline.store(pipeline.clone());
         self.0.metrics.set_credentials_withdrawn(false);
-        self.0.managed.as_ref().map_or(0, |managed| managed.live.sweep(&pipeline))
+        let Some(managed) = &self.0.managed else { return 0 };
+        let ended = managed.live.sweep(&pipeline);
+        if ended > 0 {
+            tokio::spawn(managed.live.clone().finish());
+        }
+        ended
     }
 
     fn withdraw(&self) {

@@ -26,6 +26,7 @@ use crate::body::ResponseBody;
 use crate::exchange::{self, ClientGate};
 use crate::frames::Frames;
 use crate::gate::{CLOCK_STEP, Gate, HeadLimits, Overdue};
+use crate::managed::live::Connection;
 use crate::step::Step;
 use crate::stream::{ClientStream, Rewind};
 use crate::target;
@@ -48,6 +49,8 @@ pub struct Conn {
     pub trusted: bool,
     /// Exchanges under way, for the idle limit of HTTP/2.
     pub streams: Streams,
+    /// In managed mode, told when the connection has to end at once.
+    pub end: Option<Connection>,
     switch: Mutex<Option<Switch>>,
 }
 
@@ -115,6 +118,7 @@ const LINGER_BYTES: usize = 256 * 1024;
 impl Conn {
     /// A connection as it was accepted.
     pub fn new(app: Arc<App>, client: SocketAddr, path: target::Path, trusted: bool) -> Self {
+        let end = app.managed.is_some().then(Connection::default);
         Self {
             app,
             client,
@@ -123,6 +127,7 @@ impl Conn {
             tunnel: None,
             trusted,
             streams: Streams::default(),
+            end,
             switch: Mutex::default(),
         }
     }

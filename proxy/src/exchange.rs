@@ -144,7 +144,8 @@ impl Exchange<'_> {
             }
             Err(gone) => return self.cancelled(record, gone),
         };
-        let mut ticket = app.enter(&self.conn.end, &pipeline, || permit.used(&self.method, pipeline.epoch()));
+        let mut ticket =
+            app.enter(self.conn.end.as_ref(), &pipeline, || permit.used(&self.method, pipeline.epoch()));
         if permit.credential().is_some() {
             app.metrics.swapped();
         }

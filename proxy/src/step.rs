@@ -7,13 +7,12 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpStream;
 
 use crate::app::App;
 use crate::conn::{self, Conn};
-use crate::managed::live::Ticket;
+use crate::managed::live::{self, Connection, LAST_WORDS, Ticket};
 use crate::stream::{ClientStream, Rewind};
 use crate::target::TunnelTarget;
 use crate::tls::{self, Around};
@@ -42,22 +41,23 @@ pub enum Step {
     End,
 }
 
-/// For how long what is inside a tunnel that is no longer granted may still say why it ends.
-const LAST_WORDS: Duration = Duration::from_millis(400);
-
 /// Goes on until the connection has ended.
 pub async fn run(mut step: Step) {
     let mut tunnel: Option<Ticket> = None;
     loop {
-        if let Step::Tunnel(opened, _) = &mut step {
-            tunnel = opened.take_ticket();
+        let mut end = None;
+        match &mut step {
+            Step::Tunnel(opened, _) => tunnel = opened.take_ticket(),
+            Step::Http1(conn, _) | Step::Http2(conn, _) => end = conn.end.clone(),
+            _ => {}
         }
         let Some(work) = next(step) else { return };
-        step = match &mut tunnel {
-            None => work.await,
-            Some(ticket) => tokio::select! {
+        step = match (&mut tunnel, end) {
+            (None, None) => work.await,
+            (tunnel, end) => tokio::select! {
                 step = work => step,
-                () = withdrawn(ticket) => return,
+                () = withdrawn(tunnel.as_mut()) => return,
+                () = ended(end) => return,
             },
         };
     }
@@ -87,7 +87,15 @@ fn next(step: Step) -> Option<Pin<Box<dyn Future<Output = Step> + Send>>> {
     })
 }
 
-async fn withdrawn(ticket: &mut Ticket) {
-    ticket.revoked().await;
+/// A tunnel is no longer granted; what is inside has had time to say why it ends.
+async fn withdrawn(ticket: Option<&mut Ticket>) {
+    live::revoked(ticket).await;
     tokio::time::sleep(LAST_WORDS).await;
+}
+
+async fn ended(connection: Option<Connection>) {
+    match connection {
+        Some(connection) => connection.notified().await,
+        None => std::future::pending().await,
+    }
 }

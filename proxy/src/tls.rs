@@ -216,7 +216,7 @@ async fn open_relay(
     let permit = pipeline.relay(host, RELAY_PORT, "", record).inspect_err(|refusal| {
         tracing::info!(sni = %record.sni, status = refusal.status().as_u16(), "sni passthrough short-circuited by transform");
     })?;
-    let ticket = app.enter(&pipeline, || Used::of_host(host, RELAY_PORT, Reach::Relay));
+    let ticket = app.enter(None, &pipeline, || Used::of_host(host, RELAY_PORT, Reach::Relay));
     let upstream = app.upstream.relay(&permit).await.map_err(|error| error.refusal(None))?;
     Ok((upstream, ticket))
 }

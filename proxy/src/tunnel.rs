@@ -116,7 +116,9 @@ fn decide(
     }
     // What is relayed has a ticket of its own.
     let ticket = match app.mode {
-        TlsMode::Mitm => app.enter(&pipeline, || Used::of_host(&target.host, target.port, Reach::Tunnel)),
+        TlsMode::Mitm => {
+            app.enter(None, &pipeline, || Used::of_host(&target.host, target.port, Reach::Tunnel))
+        }
         TlsMode::SniOnly => None,
     };
     Ok((Arc::new(TunnelInfo { target: text, traces: record.request_traces.clone().into() }), ticket))

@@ -412,6 +412,29 @@ async fn a_withdrawn_grant_ends_the_streams_and_websockets_that_used_it_and_no_o
 }
 
 #[tokio::test]
+async fn a_client_that_takes_nothing_does_not_keep_a_withdrawn_stream_open() {
+    let console = Console::start().await;
+    console.waits(true);
+    console.set(usual("sha256:1"));
+    let w = proxy_of(&console).start().await;
+    ready(&w).await;
+    // More than all buffers on the way hold.
+    let large = vec![b'x'; 48 << 20];
+    let request = Request::post(&w.at("a.test"), "/body", large).bearer(PLACEHOLDER);
+    let mut deaf = w.https("a.test").await;
+    deaf.send(request.bytes()).await;
+    eventually("the origin to answer", async || !w.origin.seen().is_empty()).await;
+    deaf.head().await.expect(200);
+    console.set(config("sha256:2", &["a.test", "b.test"], &[]));
+    let began = Instant::now();
+    let audit = w.proxy.audited(1).await;
+    assert!(began.elapsed() < 2 * SECOND, "{:?}", began.elapsed());
+    assert_eq!((audit[0].reason(), audit[0].status()), ("revoked", 200));
+    drop(deaf);
+    w.finish(1).await;
+}
+
+#[tokio::test]
 async fn a_host_that_is_no_longer_allowed_loses_its_tunnels_within_a_second() {
     let console = Console::start().await;
     console.waits(true);

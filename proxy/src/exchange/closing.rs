@@ -63,7 +63,8 @@ impl Drop for Closing {
             record.scrubbed += hits.count();
         }
         if !self.ended {
-            record.reason = Some("client-closed");
+            let revoked = self.ticket.as_mut().is_some_and(Ticket::is_revoked);
+            record.reason = Some(if revoked { "revoked" } else { "client-closed" });
         }
         self.app.metrics.scrubbed(record.scrubbed);
         self.app.metrics.body_bytes(record.bytes_in, record.bytes_out);

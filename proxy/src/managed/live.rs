@@ -1,12 +1,14 @@
 //! What is open: exchanges, WebSockets, tunnels, relays. Each holds a ticket; when a new pipeline no longer grants what
-//! one uses, its ticket is cut and its owner ends.
+//! one uses, its ticket is cut and its owner ends. An owner that cannot, because its client takes nothing, loses its
+//! connection a moment later ([`Live::finish`]).
 
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::pipeline::{Pipeline, Used};
 
@@ -26,7 +28,14 @@ struct Entry {
     used: Used,
     /// Gone once the ticket was cut.
     cut: Option<oneshot::Sender<()>>,
+    connection: Connection,
 }
+
+/// Ends a connection from elsewhere.
+pub type Connection = Arc<Notify>;
+
+/// For how long an owner whose ticket was cut may say why it ends.
+pub const LAST_WORDS: Duration = Duration::from_millis(400);
 
 /// The right to go on. Dropped when its owner ends.
 pub struct Ticket {
@@ -41,6 +50,7 @@ impl Live {
     pub fn enter(
         self: &Arc<Self>,
         used: Used,
+        connection: Connection,
         decided: &Arc<Pipeline>,
         current: impl FnOnce() -> Arc<Pipeline>,
     ) -> Ticket {
@@ -49,7 +59,7 @@ impl Live {
             let mut open = self.open();
             let id = open.next;
             open.next += 1;
-            open.tickets.insert(id, Entry { used, cut: Some(cut) });
+            open.tickets.insert(id, Entry { used, cut: Some(cut), connection });
             id
         };
         let ticket = Ticket { live: self.clone(), id, cut: receiver };
@@ -65,6 +75,14 @@ impl Live {
     /// Cuts everything that `pipeline`, which is in force already, does not grant. Returns how many.
     pub fn sweep(&self, pipeline: &Pipeline) -> usize {
         self.open().tickets.values_mut().map(|entry| usize::from(entry.recheck(pipeline))).sum()
+    }
+
+    /// Ends the connections of those that were cut and are still there, [`LAST_WORDS`] after [`Self::sweep`].
+    pub async fn finish(self: Arc<Self>) {
+        tokio::time::sleep(LAST_WORDS).await;
+        for entry in self.open().tickets.values().filter(|entry| entry.cut.is_none()) {
+            entry.connection.notify_one();
+        }
     }
 
     /// How many are open.
@@ -99,6 +117,11 @@ impl Ticket {
             return Poll::Ready(());
         }
         Pin::new(&mut self.cut).poll(cx).map(|_| ())
+    }
+
+    /// Whether it was cut.
+    pub fn is_revoked(&mut self) -> bool {
+        self.cut.is_terminated() || self.cut.try_recv().is_ok()
     }
 
     /// Waits until it is cut.

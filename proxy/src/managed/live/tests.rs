@@ -27,8 +27,8 @@ async fn is_cut(ticket: &mut Ticket) -> bool {
 async fn what_a_new_pipeline_does_not_grant_is_cut_and_the_rest_goes_on() {
     let live = Arc::<Live>::default();
     let old = allowing("*");
-    let mut a = live.enter(tunnel("a.test"), &old, || old.clone());
-    let mut b = live.enter(tunnel("b.test"), &old, || old.clone());
+    let mut a = live.enter(tunnel("a.test"), Connection::default(), &old, || old.clone());
+    let mut b = live.enter(tunnel("b.test"), Connection::default(), &old, || old.clone());
     assert!(!is_cut(&mut a).await);
     assert_eq!(live.sweep(&allowing("b.test")), 1);
     assert!(is_cut(&mut a).await && !is_cut(&mut b).await);
@@ -42,8 +42,8 @@ async fn whoever_was_let_through_by_a_pipeline_that_is_gone_is_decided_again() {
     let live = Arc::<Live>::default();
     let (old, new) = (allowing("*"), allowing("b.test"));
     live.sweep(&new);
-    let mut a = live.enter(tunnel("a.test"), &old, || new.clone());
-    let mut b = live.enter(tunnel("b.test"), &old, || new.clone());
+    let mut a = live.enter(tunnel("a.test"), Connection::default(), &old, || new.clone());
+    let mut b = live.enter(tunnel("b.test"), Connection::default(), &old, || new.clone());
     assert!(is_cut(&mut a).await && !is_cut(&mut b).await);
 }
 
@@ -51,7 +51,7 @@ async fn whoever_was_let_through_by_a_pipeline_that_is_gone_is_decided_again() {
 async fn a_revoked_proxy_keeps_nothing_open() {
     let live = Arc::<Live>::default();
     let old = allowing("*");
-    let mut a = live.enter(tunnel("a.test"), &old, || old.clone());
+    let mut a = live.enter(tunnel("a.test"), Connection::default(), &old, || old.clone());
     assert_eq!(live.sweep(&Pipeline::closed(Gate::Revoked)), 1);
     assert!(is_cut(&mut a).await);
 }
@@ -60,9 +60,24 @@ async fn a_revoked_proxy_keeps_nothing_open() {
 fn what_has_ended_is_forgotten() {
     let live = Arc::<Live>::default();
     let old = allowing("*");
-    let ticket = live.enter(tunnel("a.test"), &old, || old.clone());
+    let ticket = live.enter(tunnel("a.test"), Connection::default(), &old, || old.clone());
     assert_eq!(live.len(), 1);
     drop(ticket);
     assert!(live.is_empty());
     assert_eq!(live.sweep(&allowing("b.test")), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_does_not_end_by_itself_loses_its_connection() {
+    let live = Arc::<Live>::default();
+    let old = allowing("*");
+    let (a, b) = (Connection::default(), Connection::default());
+    let _deaf = live.enter(tunnel("a.test"), a.clone(), &old, || old.clone());
+    let _granted = live.enter(tunnel("b.test"), b.clone(), &old, || old.clone());
+    live.sweep(&allowing("b.test"));
+    live.clone().finish().await;
+    let told = async |connection: &Connection| {
+        tokio::time::timeout(Duration::from_millis(1), connection.notified()).await.is_ok()
+    };
+    assert!(told(&a).await && !told(&b).await);
 }
