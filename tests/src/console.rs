@@ -10,10 +10,13 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
+use crate::client::Io;
 use crate::wait::within;
 
 /// The token that it takes.
@@ -35,6 +38,7 @@ const FIELDS: [&str; 9] = [
 /// A control plane on loopback.
 pub struct Console {
     addr: SocketAddr,
+    scheme: &'static str,
     shared: Arc<Shared>,
 }
 
@@ -72,6 +76,15 @@ struct Mode {
 impl Console {
     /// Starts one that answers 503 until [`Self::set`].
     pub async fn start() -> Self {
+        Self::listen(None).await
+    }
+
+    /// The same over TLS.
+    pub async fn start_tls(config: Arc<ServerConfig>) -> Self {
+        Self::listen(Some(TlsAcceptor::from(config))).await
+    }
+
+    async fn listen(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("bind");
         let addr = listener.local_addr().expect("address");
         let mode = Mode {
@@ -86,26 +99,34 @@ impl Console {
             problems: Mutex::default(),
         });
         let serving = shared.clone();
+        let scheme = if tls.is_some() { "https" } else { "http" };
         tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
-                let shared = serving.clone();
+                let (shared, tls) = (serving.clone(), tls.clone());
                 tokio::spawn(async move {
+                    let io: Box<dyn Io> = match tls {
+                        None => Box::new(tcp),
+                        Some(tls) => match tls.accept(tcp).await {
+                            Ok(stream) => Box::new(stream),
+                            Err(_) => return,
+                        },
+                    };
                     let service = service_fn(|request| {
                         let shared = shared.clone();
                         async move { Ok::<_, std::convert::Infallible>(shared.answer(request).await) }
                     });
                     let _ = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(tcp), service)
+                        .serve_connection(TokioIo::new(io), service)
                         .await;
                 });
             }
         });
-        Self { addr, shared }
+        Self { addr, scheme, shared }
     }
 
     /// What goes into `IRON_CONTROL_PLANE_URL`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("{}://{}", self.scheme, self.addr)
     }
 
     /// Answers with this from now on; `config` has a `config_hash`.

@@ -4,9 +4,12 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use centaur_e2e::console::TOKEN;
+use centaur_e2e::h2client;
+use centaur_e2e::pki::Pki;
 use centaur_e2e::wait::{eventually, within};
-use centaur_e2e::world::{PLACEHOLDER, REAL};
-use centaur_e2e::{Builder, Console, Proxy, Reply, Request, World};
+use centaur_e2e::world::{NAMES, PLACEHOLDER, REAL};
+use centaur_e2e::{Builder, Console, Origin, Proxy, Reply, Request, World};
+use http_body_util::{BodyExt as _, Empty};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -206,7 +209,7 @@ async fn without_any_allowlist_nothing_is_allowed_and_hosts_can_be_named_in_the_
         let console = Console::start().await;
         console.set(json!({"config_hash": "sha256:1", "secrets": [], "transforms": [], "postgres": []}));
         let dir = tempfile::tempdir().expect("directory");
-        let ca = centaur_e2e::pki::Pki::new("no file");
+        let ca = Pki::new("no file");
         std::fs::write(dir.path().join("ca.crt"), ca.cert_pem()).expect("write");
         std::fs::write(dir.path().join("ca.key"), ca.key_pem()).expect("write");
         let path = |name: &str| dir.path().join(name).display().to_string();
@@ -383,8 +386,6 @@ async fn a_withdrawn_grant_ends_the_streams_and_websockets_that_used_it_and_no_o
     let mut waiting = w.https("a.test").await;
     waiting.send(Request::get(&w.at("a.test"), "/wait").bearer(PLACEHOLDER).bytes()).await;
     eventually("the origin to be asked", async || w.origin.last().target == "/wait").await;
-    let h2 = w.h2("a.test").await;
-
     // A new value is no withdrawal.
     let mut rotated = secret("a.test");
     rotated["source"]["value"] = "fake-rotated-value".into();
@@ -403,12 +404,56 @@ async fn a_withdrawn_grant_ends_the_streams_and_websockets_that_used_it_and_no_o
     assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
     (0..3).for_each(|_| w.origin.release());
     without.until("event 3").await;
-    drop((without, h2));
+    drop(without);
     in_force(&w, "sha256:3").await;
     console.check();
     let audit = w.finish(4).await;
     let revoked = audit.iter().filter(|line| line.reason() == "revoked").count();
     assert_eq!(revoked, 3, "{audit:#?}");
+}
+
+#[tokio::test]
+async fn over_http2_only_the_stream_that_used_a_withdrawn_grant_is_reset() {
+    let console = Console::start().await;
+    console.waits(true);
+    console.set(usual("sha256:1"));
+    let w = proxy_of(&console).start().await;
+    ready(&w).await;
+    let mut h2 = w.h2("a.test").await;
+    let request = |path: &str| http::Request::get(format!("https://{}{path}", w.at("a.test")));
+    let with = request("/sse").header("authorization", format!("Bearer {PLACEHOLDER}"));
+    let with = h2.open(with, Empty::new().boxed()).await.expect("a reply");
+    let without = h2.open(request("/sse"), Empty::new().boxed()).await.expect("another reply");
+    console.set(config("sha256:2", &["a.test", "b.test"], &[]));
+    assert!(h2client::collect(with).await.is_err(), "a withdrawn stream ended well");
+    (0..4).for_each(|_| w.origin.release());
+    assert!(h2client::collect(without).await.expect("whole").text().contains("event 3"));
+    assert_eq!(h2.send(request("/ok"), "").await.expect("a reply").status, 200);
+    drop(h2);
+    w.finish(3).await;
+}
+
+#[tokio::test]
+async fn a_console_is_believed_when_its_certificate_is_and_not_otherwise() {
+    for opens in [true, false] {
+        let (trusted, other) = (Pki::new("origins"), Pki::new("somebody"));
+        let signer = if opens { &trusted } else { &other };
+        let console = Console::start_tls(signer.server(&["127.0.0.1"], &["http/1.1"])).await;
+        console.set(usual("sha256:1"));
+        let origin = Origin::start(trusted.server(NAMES, &["http/1.1"])).await;
+        let w = proxy_of(&console).start_before(trusted, origin).await;
+        if opens {
+            ready(&w).await;
+            get(&w, "a.test").await.expect(200);
+            assert!(!w.proxy.stderr().contains("without TLS"), "{}", w.proxy.stderr());
+        } else {
+            w.proxy.logged("initial sync failed, will retry in background").await;
+            get(&w, "a.test").await.refused(503);
+            assert_eq!(status(&w).await["last_error"]["code"], "unreachable");
+            assert!(console.asked().is_empty());
+        }
+        w.finish(1).await;
+    }
 }
 
 #[tokio::test]
@@ -581,6 +626,8 @@ async fn the_management_api_offers_what_belongs_to_managed_mode() {
     console.set(usual("sha256:1"));
     let w = proxy_of(&console).start().await;
     ready(&w).await;
+    let clear = "the control plane is reached without TLS: whoever is on the way can read the token and every credential";
+    w.proxy.logged(clear).await;
     let reply = call(&w, "POST", "/v1/reload").await;
     assert_eq!(reply.expect(404).text(), "{\"error\":\"reload is unavailable in managed mode\"}\n");
     let reply = call(&w, "POST", "/v1/sync").await;
