@@ -162,4 +162,4 @@ fn read_cells(row: &mut Row) -> Result<ApiKey, StoreError> {
 }
 
 /// How exact `last_used_at` is.
-const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
+const TOUCH_INTERVAL: Duration = Duration::from_mins(1);

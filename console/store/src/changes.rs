@@ -33,8 +33,8 @@ pub(crate) enum Reach {
     Secret(i64),
     /// All who are granted a secret with a source that takes its value from the credential.
     Credential(i64),
-    /// The proxy of the number is concerned, no principal's version.
-    Proxy,
+    /// No principal gets something else; those who wait on the feed are woken.
+    Nobody,
 }
 
 impl ReadTx {
@@ -106,7 +106,7 @@ impl WriteTx<'_> {
                 self.execute(HOLDERS_OF_CREDENTIAL, args![seq, id]).await?;
                 None
             }
-            Reach::Proxy => None,
+            Reach::Nobody => None,
         };
         let row: Vec<Arg> = args![seq, principal, kind, self.now()];
         self.execute("INSERT INTO changes (seq, principal_id, kind, at) VALUES ($1, $2, $3, $4)", row)

@@ -95,32 +95,27 @@ fn from_engine(cause: &dyn DatabaseError) -> Option<StoreError> {
     if code.as_deref().is_some_and(|code| TRANSIENT.contains(&code)) {
         return Some(StoreError::Busy);
     }
+    let rule = broken_rule(cause);
     match cause.kind() {
-        ErrorKind::UniqueViolation => Some(taken(broken_rule(cause))),
+        ErrorKind::UniqueViolation => {
+            let field = UNIQUE.iter().find(|(name, ..)| *name == rule).map_or("id", |(.., field)| field);
+            Some(StoreError::Taken { field })
+        }
         ErrorKind::ForeignKeyViolation => {
             Some(StoreError::Missing { what: "row that is referred to, or a reference remains" })
         }
         ErrorKind::CheckViolation | ErrorKind::NotNullViolation => {
-            Some(StoreError::Invalid { rule: broken_rule(cause).to_owned() })
+            Some(StoreError::Invalid { rule: rule.to_owned() })
         }
         _ => None,
     }
 }
 
-/// The constraint that PostgreSQL names, or what SQLite says after the colon.
-fn broken_rule(cause: &dyn DatabaseError) -> &str {
-    cause
-        .constraint()
-        .or_else(|| cause.message().split_once("constraint failed: ").map(|(_, rule)| rule))
-        .unwrap_or("")
-}
-
-fn taken(rule: &str) -> StoreError {
-    let known = UNIQUE.iter().find(|(name, columns, _)| *name == rule || *columns == rule);
-    match known {
-        Some((_, _, field)) => StoreError::Taken { field },
-        None => StoreError::Taken { field: "id" },
-    }
+/// The name of the broken constraint; for a foreign key on SQLite, which does not say, it is empty.
+pub(crate) fn broken_rule(cause: &dyn DatabaseError) -> &str {
+    let told = cause.message().split_once("constraint failed: ").map(|(_, rule)| rule);
+    let rule = cause.constraint().or(told).unwrap_or("");
+    UNIQUE.iter().find(|(_, columns, _)| *columns == rule).map_or(rule, |(name, ..)| name)
 }
 
 /// Unique keys: their name, their columns as SQLite lists them, the attribute as the API names it.

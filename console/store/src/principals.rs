@@ -288,12 +288,11 @@ impl WriteTx<'_> {
         patch: &PrincipalPatch,
         if_revision: Option<i64>,
     ) -> Result<Upserted<Principal>, StoreError> {
-        match self.principal_named(name).await? {
-            Some(found) => self.update_principal(found.id, patch, if_revision).await.map(Upserted::updated),
-            None => {
-                let made = self.create_principal(&name.namespace, Some(&name.foreign_id), patch).await;
-                made.map(Upserted::created)
-            }
+        if let Some(found) = self.principal_named(name).await? {
+            self.update_principal(found.id, patch, if_revision).await.map(Upserted::updated)
+        } else {
+            let made = self.create_principal(&name.namespace, Some(&name.foreign_id), patch).await;
+            made.map(Upserted::created)
         }
     }
 

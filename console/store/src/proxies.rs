@@ -252,7 +252,7 @@ impl WriteTx<'_> {
         ];
         self.execute(UPDATE, row).await?;
         if after.assignment != before.assignment {
-            self.announce("proxy", Reach::Proxy).await?;
+            self.announce("proxy", Reach::Nobody).await?;
         }
         self.record_proxy("update", Some(&before), Some(&after)).await?;
         Ok(after)
@@ -289,7 +289,7 @@ impl WriteTx<'_> {
         self.execute("UPDATE proxy_tokens SET revoked_at = $2 WHERE proxy_id = $1", args![id.row(), now])
             .await?;
         self.execute("DELETE FROM proxies WHERE id = $1", args![id.row()]).await?;
-        self.announce("proxy", Reach::Proxy).await?;
+        self.announce("proxy", Reach::Nobody).await?;
         self.record_proxy("delete", Some(&before), None).await
     }
 

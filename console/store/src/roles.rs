@@ -194,12 +194,11 @@ impl WriteTx<'_> {
         patch: &RolePatch,
         if_revision: Option<i64>,
     ) -> Result<Upserted<Role>, StoreError> {
-        match self.role_named(name).await? {
-            Some(found) => self.update_role(found.id, patch, if_revision).await.map(Upserted::updated),
-            None => {
-                let made = self.create_role(&name.namespace, Some(&name.foreign_id), patch).await;
-                made.map(Upserted::created)
-            }
+        if let Some(found) = self.role_named(name).await? {
+            self.update_role(found.id, patch, if_revision).await.map(Upserted::updated)
+        } else {
+            let made = self.create_role(&name.namespace, Some(&name.foreign_id), patch).await;
+            made.map(Upserted::created)
         }
     }
 

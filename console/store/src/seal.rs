@@ -192,7 +192,7 @@ impl fmt::Debug for KeyRing {
 }
 
 /// The id of the key under which a value is sealed; `None` when it is no sealed value.
-pub fn key_id(sealed: &[u8]) -> Option<&str> {
+pub(crate) fn key_id(sealed: &[u8]) -> Option<&str> {
     Parts::of(sealed).map(|parts| parts.key_id)
 }
 
@@ -224,13 +224,12 @@ fn new_key(bytes: &[u8; 32]) -> Result<RandomizedNonceKey, SealError> {
 fn encrypt(key: &RandomizedNonceKey, bound: Vec<u8>, value: &[u8]) -> Result<Vec<u8>, SealError> {
     let mut text = Vec::with_capacity(value.len() + TAG_LEN);
     text.extend(value);
-    match key.seal_in_place_append_tag(Aad::from(bound), &mut text) {
-        Ok(nonce) => Ok([nonce.as_ref().as_slice(), &text].concat()),
-        Err(_) => {
-            text.zeroize();
-            Err(SealError::Failed)
-        }
-    }
+    let sealed = key.seal_in_place_append_tag(Aad::from(bound), &mut text);
+    let Ok(nonce) = sealed else {
+        text.zeroize();
+        return Err(SealError::Failed);
+    };
+    Ok([nonce.as_ref().as_slice(), &text].concat())
 }
 
 fn decrypt(key: &RandomizedNonceKey, bound: Vec<u8>, sealed: &[u8]) -> Option<Vec<u8>> {

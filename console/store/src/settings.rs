@@ -88,13 +88,8 @@ impl WriteTx<'_> {
     /// [`StoreError::Seal`] when the keys are not those of this database.
     pub async fn check_canary(&mut self) -> Result<(), StoreError> {
         let keys = self.keys();
-        let sealed = match self.setting::<Vec<u8>>(CANARY).await? {
-            Some(sealed) => sealed,
-            None => {
-                let sealed = keys.seal(CANARY_PLACE, CANARY_TEXT)?;
-                self.set(CANARY, &sealed).await?;
-                sealed
-            }
+        let Some(sealed) = self.setting::<Vec<u8>>(CANARY).await? else {
+            return self.set(CANARY, &keys.seal(CANARY_PLACE, CANARY_TEXT)?).await;
         };
         let opened = keys.open(CANARY_PLACE, &sealed)?;
         if opened.expose() != CANARY_TEXT {

@@ -1,9 +1,11 @@
 //! One suite, run on both engines: `sqlite::…` and `postgres::…` are the same tests.
 
 mod access;
+mod broker;
 mod constraints;
 mod ledger;
 mod objects;
+mod open;
 mod postgres;
 mod secrets;
 mod world;

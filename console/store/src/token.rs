@@ -2,8 +2,6 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::error::StoreError;
-
 /// SHA-256 of a whole token, prefix included. Tokens are 256 random bits, so a digest needs no salt, and looking it up
 /// by an index tells nothing about the token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,10 +15,6 @@ impl TokenHash {
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
-    }
-
-    pub(crate) fn read(bytes: &[u8], table: &'static str) -> Result<Self, StoreError> {
-        bytes.try_into().map(Self).map_err(|_| StoreError::inconsistent(table, "length of a digest"))
     }
 }
 

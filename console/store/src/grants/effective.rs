@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use centaur_base::Secret;
 use centaur_base::oid::{GrantId, Oid, PrincipalId, RoleId};
 
-use crate::db::args;
+use crate::db::{Row, args};
 use crate::error::StoreError;
 use crate::secrets::{StoredSecret, read_cells, value_place};
 use crate::time::Micros;
@@ -42,36 +42,53 @@ pub struct GrantPath {
     pub grant: GrantId,
     /// Its priority.
     pub priority: i64,
+    /// From when it is not effective.
+    pub expires_at: Option<Micros>,
     /// The role that has the grant, with its foreign id; `None` when the principal itself has it.
     pub role: Option<(RoleId, Option<String>)>,
 }
 
 impl ReadTx {
-    /// What a principal may use now: three queries, however many secrets there are. `None` when there is no such
+    /// What a principal may use now: a few queries, however many secrets there are. `None` when there is no such
     /// principal.
     ///
     /// # Errors
     /// [`StoreError::Seal`] when a stored value does not open.
     pub async fn effective(&mut self, principal: PrincipalId) -> Result<Option<Effective>, StoreError> {
+        let now = self.now();
+        self.reached_after(principal, now).await
+    }
+
+    /// As [`ReadTx::effective`], with the grants that have expired: for explaining why something is not served.
+    ///
+    /// # Errors
+    /// As [`ReadTx::effective`].
+    pub async fn reached(&mut self, principal: PrincipalId) -> Result<Option<Effective>, StoreError> {
+        self.reached_after(principal, Micros(i64::MIN)).await
+    }
+
+    /// Over the grants that expire after `cutoff`.
+    async fn reached_after(
+        &mut self,
+        principal: PrincipalId,
+        cutoff: Micros,
+    ) -> Result<Option<Effective>, StoreError> {
         let Some(config_version) = self.config_version(principal).await? else { return Ok(None) };
-        let rows = self.rows(GRANTED, args![principal.row(), self.now()]).await?;
+        let rows = self.rows(GRANTED, args![principal.row(), cutoff]).await?;
+        let now = self.now();
         let mut stands_until: Option<Micros> = None;
         let mut found: BTreeMap<i64, (StoredSecret, Vec<GrantPath>)> = BTreeMap::new();
         for mut row in rows {
-            let grant = row.next()?;
-            let grant = GrantId::new(grant).ok_or(StoreError::inconsistent("grants", "id below one"))?;
-            let priority = row.next()?;
-            let expires_at = row.next::<Option<i64>>()?.map(Micros);
-            let role = row.next::<Option<i64>>()?.and_then(RoleId::new);
-            let role_name: Option<String> = row.next()?;
+            let path = read_path(&mut row)?;
             let secret = read_cells(&mut row)?;
-            stands_until = stands_until.into_iter().chain(expires_at).min();
+            let ahead = path.expires_at.filter(|at| *at > now);
+            stands_until = stands_until.into_iter().chain(ahead).min();
             let (_, paths) = found.entry(secret.id.row).or_insert_with(|| (secret, Vec::new()));
-            paths.push(GrantPath { grant, priority, role: role.map(|id| (id, role_name)) });
+            paths.push(path);
         }
         let (mut secrets, paths): (Vec<_>, Vec<_>) = found.into_values().unzip();
         self.fill_sources(&mut secrets).await?;
-        let mut values = self.values_for(principal).await?;
+        let mut values = self.values_for(principal, cutoff).await?;
         let mut secrets: Vec<_> = secrets
             .into_iter()
             .zip(paths)
@@ -87,10 +104,10 @@ impl ReadTx {
     }
 
     /// The opened values of all secrets a principal may use, by row and slot.
-    async fn values_for(&mut self, principal: PrincipalId) -> Result<Values, StoreError> {
+    async fn values_for(&mut self, principal: PrincipalId, cutoff: Micros) -> Result<Values, StoreError> {
         let keys = self.keys();
         let mut values = Values::new();
-        for mut row in self.rows(VALUES, args![principal.row(), self.now()]).await? {
+        for mut row in self.rows(VALUES, args![principal.row(), cutoff]).await? {
             let (secret, namespace): (i64, String) = (row.next()?, row.next()?);
             let (source, slot, sealed): (i64, String, Vec<u8>) = (row.next()?, row.next()?, row.next()?);
             let value = keys.open_text(value_place(source, &namespace), &sealed)?;
@@ -100,9 +117,17 @@ impl ReadTx {
     }
 }
 
+fn read_path(row: &mut Row) -> Result<GrantPath, StoreError> {
+    let grant = GrantId::new(row.next()?).ok_or(StoreError::inconsistent("grants", "id below one"))?;
+    let (priority, expires_at) = (row.next()?, row.next::<Option<i64>>()?.map(Micros));
+    let role = row.next::<Option<i64>>()?.and_then(RoleId::new);
+    let role_name: Option<String> = row.next()?;
+    Ok(GrantPath { grant, priority, expires_at, role: role.map(|id| (id, role_name)) })
+}
+
 type Values = BTreeMap<i64, BTreeMap<String, Secret<String>>>;
 
-/// The grants of a principal and of its roles that have not expired.
+/// The grants of a principal and of its roles that expire after `$2`.
 macro_rules! grants_of {
     () => {
         "(g.principal_id = $1 OR g.role_id IN (SELECT role_id FROM role_assignments WHERE principal_id = $1)) \

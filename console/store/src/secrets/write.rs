@@ -100,16 +100,13 @@ impl WriteTx<'_> {
         sources: &[NewSource],
         if_revision: Option<i64>,
     ) -> Result<Upserted<StoredSecret>, StoreError> {
-        match self.secret_named(kind, name).await? {
-            Some(found) => {
-                let written = self.update_secret(found.id, document, sources, if_revision).await;
-                written.map(Upserted::updated)
-            }
-            None => {
-                let (namespace, foreign_id) = (&name.namespace, Some(name.foreign_id.as_str()));
-                let made = self.create_secret(kind, namespace, foreign_id, document, sources).await;
-                made.map(Upserted::created)
-            }
+        if let Some(found) = self.secret_named(kind, name).await? {
+            let written = self.update_secret(found.id, document, sources, if_revision).await;
+            written.map(Upserted::updated)
+        } else {
+            let (namespace, foreign_id) = (&name.namespace, Some(name.foreign_id.as_str()));
+            let made = self.create_secret(kind, namespace, foreign_id, document, sources).await;
+            made.map(Upserted::created)
         }
     }
 

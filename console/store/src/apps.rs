@@ -1,0 +1,330 @@
+//! OAuth apps: registered clients whose consent flow mints credentials.
+
+use centaur_base::Secret;
+use centaur_base::oid::{OauthAppId, Oid, UserId};
+use serde::Serialize;
+
+use crate::audit::Entry;
+use crate::changes::Reach;
+use crate::db::{Arg, Row, args};
+use crate::error::StoreError;
+use crate::list::{Filter, Labels, Listed, Page, Query, json_object, json_text, search_text};
+use crate::name::{Upserted, expect_revision};
+use crate::seal::Place;
+use crate::time::Micros;
+use crate::tx::{ReadTx, WriteTx};
+
+/// A registered OAuth client, without its secret.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OauthApp {
+    /// Its id.
+    pub id: OauthAppId,
+    /// Its name in links, unique, fixed.
+    pub slug: String,
+    /// A description.
+    pub description: Option<String>,
+    /// Labels.
+    pub labels: Labels,
+    /// Whose client it is.
+    pub provider: String,
+    /// The client id.
+    pub client_id: String,
+    /// What a consent may ask for.
+    pub allowed_scopes: Vec<String>,
+    /// Where minted credentials go.
+    pub credential_namespace: String,
+    /// Consents may begin.
+    pub enabled: bool,
+    /// When the provider refused the client; gone when client id or secret change.
+    pub client_rejected_at: Option<Micros>,
+    /// Who made it.
+    pub created_by: Option<UserId>,
+    /// Raised by every write.
+    pub revision: i64,
+    /// When it was made.
+    pub created_at: Micros,
+    /// When it was last written.
+    pub updated_at: Micros,
+}
+
+/// What to write into an app; `None` keeps what is there.
+#[derive(Debug, Default)]
+pub struct AppPatch {
+    /// The description; `Some(None)` takes it away.
+    pub description: Option<Option<String>>,
+    /// All labels.
+    pub labels: Option<Labels>,
+    /// Whose client it is.
+    pub provider: Option<String>,
+    /// The client id.
+    pub client_id: Option<String>,
+    /// The client's secret; needed at creation.
+    pub client_secret: Option<Secret<String>>,
+    /// What a consent may ask for.
+    pub allowed_scopes: Option<Vec<String>>,
+    /// Where minted credentials go. Default `default`.
+    pub credential_namespace: Option<String>,
+    /// Consents may begin. Default true.
+    pub enabled: Option<bool>,
+}
+
+const COLUMNS: &str = "id, slug, description, labels, provider, client_id, allowed_scopes, credential_namespace, \
+                       enabled, client_rejected_at, created_by, revision, created_at, updated_at";
+
+impl ReadTx {
+    /// The app of this id.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn app(&mut self, id: OauthAppId) -> Result<Option<OauthApp>, StoreError> {
+        self.one_app(format!("SELECT {COLUMNS} FROM oauth_apps WHERE id = $1"), args![id.row()]).await
+    }
+
+    /// The app of this slug.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn app_by_slug(&mut self, slug: &str) -> Result<Option<OauthApp>, StoreError> {
+        self.one_app(format!("SELECT {COLUMNS} FROM oauth_apps WHERE slug = $1"), args![slug]).await
+    }
+
+    /// A page of apps. The filter's `foreign_id` is the slug; apps have no namespace.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn apps(&mut self, filter: &Filter, page: Page) -> Result<Listed<OauthApp>, StoreError> {
+        let filter = Filter { namespace: None, ..filter.clone() };
+        let mut query = Query::new("");
+        query.filter(&filter, KIND, "slug = ?");
+        let listed = self.page(COLUMNS, "oauth_apps", query, page).await?;
+        let rows = listed.rows.into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Listed { rows, total: listed.total })
+    }
+
+    /// The client's secret; `None` when there is no such app.
+    ///
+    /// # Errors
+    /// [`StoreError::Seal`] when it does not open.
+    pub async fn app_secret(&mut self, id: OauthAppId) -> Result<Option<Secret<String>>, StoreError> {
+        let row = self.row("SELECT client_secret FROM oauth_apps WHERE id = $1", args![id.row()]).await?;
+        let Some(mut row) = row else { return Ok(None) };
+        Ok(Some(self.keys().open_text(place(id.row()), &row.next::<Vec<u8>>()?)?))
+    }
+
+    /// How many credentials an app has minted.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn minted_credentials(&mut self, id: OauthAppId) -> Result<u64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM broker_credentials WHERE oauth_app_id = $1";
+        Ok(self.number(sql, args![id.row()]).await?.unsigned_abs())
+    }
+
+    async fn one_app(&mut self, sql: String, args: Vec<Arg>) -> Result<Option<OauthApp>, StoreError> {
+        self.row(sqlx::AssertSqlSafe(sql), args).await?.map(read).transpose()
+    }
+}
+
+impl WriteTx<'_> {
+    /// Makes an app.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] on `slug`; [`StoreError::Invalid`] with the rule `client_secret` when there is none.
+    pub async fn create_app(&mut self, slug: &str, patch: &AppPatch) -> Result<OauthApp, StoreError> {
+        let missing = || StoreError::Invalid { rule: "client_secret".to_owned() };
+        let secret = patch.client_secret.as_ref().ok_or_else(missing)?;
+        let id = self.next_id("oauth_apps").await?;
+        let mut app = OauthApp {
+            id: OauthAppId::new(id).ok_or(StoreError::inconsistent("id_counters", "below one"))?,
+            slug: slug.to_owned(),
+            description: None,
+            labels: Labels::new(),
+            provider: String::new(),
+            client_id: String::new(),
+            allowed_scopes: Vec::new(),
+            credential_namespace: "default".to_owned(),
+            enabled: true,
+            client_rejected_at: None,
+            created_by: self.actor.user(),
+            revision: 1,
+            created_at: self.now(),
+            updated_at: self.now(),
+        };
+        apply(&mut app, patch);
+        let sealed = self.keys().seal(place(id), secret.expose().as_bytes())?;
+        let row = args![id, slug, sealed, self.actor.created_by(), self.now()];
+        self.execute(INSERT, row).await?;
+        self.store_app(&app).await?;
+        self.record_app("create", None, Some(&app)).await?;
+        Ok(app)
+    }
+
+    /// Writes an app. Its credentials refresh with the new client from then on.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`]; [`StoreError::Stale`] when `if_revision` is not the row's;
+    /// [`StoreError::StillReferred`] when the provider would change under minted credentials.
+    pub async fn update_app(
+        &mut self,
+        id: OauthAppId,
+        patch: &AppPatch,
+        if_revision: Option<i64>,
+    ) -> Result<OauthApp, StoreError> {
+        let before = self.app(id).await?.ok_or(StoreError::Missing { what: "OAuth app" })?;
+        expect_revision(before.revision, if_revision)?;
+        let mut after = before.clone();
+        apply(&mut after, patch);
+        if after.provider != before.provider && self.minted_credentials(id).await? > 0 {
+            return Err(StoreError::StillReferred { by: "minted credentials" });
+        }
+        if after == before && patch.client_secret.is_none() {
+            return Ok(before);
+        }
+        after.revision += 1;
+        after.updated_at = self.now();
+        self.store_app(&after).await?;
+        if let Some(secret) = &patch.client_secret {
+            let sealed = self.keys().seal(place(id.row()), secret.expose().as_bytes())?;
+            let sql = "UPDATE oauth_apps SET client_secret = $2 WHERE id = $1";
+            self.execute(sql, args![id.row(), sealed]).await?;
+        }
+        self.announce("app", Reach::Nobody).await?;
+        self.record_app("update", Some(&before), Some(&after)).await?;
+        Ok(after)
+    }
+
+    /// Writes the app of this slug, or makes it.
+    ///
+    /// # Errors
+    /// As [`WriteTx::create_app`] and [`WriteTx::update_app`].
+    pub async fn upsert_app(
+        &mut self,
+        slug: &str,
+        patch: &AppPatch,
+        if_revision: Option<i64>,
+    ) -> Result<Upserted<OauthApp>, StoreError> {
+        match self.app_by_slug(slug).await? {
+            Some(found) => self.update_app(found.id, patch, if_revision).await.map(Upserted::updated),
+            None => self.create_app(slug, patch).await.map(Upserted::created),
+        }
+    }
+
+    /// Notes that the provider refused the client.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`].
+    pub async fn reject_client(&mut self, id: OauthAppId) -> Result<(), StoreError> {
+        let sql = "UPDATE oauth_apps SET client_rejected_at = $2 WHERE id = $1";
+        let now = self.now();
+        match self.execute(sql, args![id.row(), now]).await? {
+            0 => Err(StoreError::Missing { what: "OAuth app" }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes an app that has no minted credentials.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`]; [`StoreError::StillReferred`] by minted credentials.
+    pub async fn delete_app(&mut self, id: OauthAppId) -> Result<(), StoreError> {
+        let before = self.app(id).await?.ok_or(StoreError::Missing { what: "OAuth app" })?;
+        if self.minted_credentials(id).await? > 0 {
+            return Err(StoreError::StillReferred { by: "minted credentials" });
+        }
+        self.index_labels(KIND, id.row(), &Labels::new()).await?;
+        self.execute("DELETE FROM oauth_apps WHERE id = $1", args![id.row()]).await?;
+        self.record_app("delete", Some(&before), None).await
+    }
+
+    async fn store_app(&mut self, app: &OauthApp) -> Result<(), StoreError> {
+        let row = args![
+            app.id.row(),
+            &app.description,
+            json_text(&app.labels)?,
+            search_text(Some(&app.slug), app.description.as_deref()),
+            &app.provider,
+            &app.client_id,
+            json_text(&app.allowed_scopes)?,
+            &app.credential_namespace,
+            app.enabled,
+            app.client_rejected_at,
+            app.revision,
+            app.updated_at,
+        ];
+        self.execute(UPDATE, row).await?;
+        self.index_labels(KIND, app.id.row(), &app.labels).await
+    }
+
+    async fn record_app(
+        &mut self,
+        action: &'static str,
+        before: Option<&OauthApp>,
+        after: Option<&OauthApp>,
+    ) -> Result<(), StoreError> {
+        let Some(subject) = after.or(before) else { return Ok(()) };
+        let id = subject.id.row();
+        self.record(Entry { action, kind: KIND, id, namespace: None, before, after }).await
+    }
+}
+
+fn apply(app: &mut OauthApp, patch: &AppPatch) {
+    let client = app.client_id.clone();
+    if let Some(description) = &patch.description {
+        app.description.clone_from(description);
+    }
+    if let Some(labels) = &patch.labels {
+        app.labels.clone_from(labels);
+    }
+    if let Some(scopes) = &patch.allowed_scopes {
+        app.allowed_scopes.clone_from(scopes);
+    }
+    for (field, value) in [
+        (&mut app.provider, &patch.provider),
+        (&mut app.client_id, &patch.client_id),
+        (&mut app.credential_namespace, &patch.credential_namespace),
+    ] {
+        if let Some(value) = value {
+            field.clone_from(value);
+        }
+    }
+    app.enabled = patch.enabled.unwrap_or(app.enabled);
+    if app.client_id != client || patch.client_secret.is_some() {
+        app.client_rejected_at = None;
+    }
+}
+
+fn read(mut row: Row) -> Result<OauthApp, StoreError> {
+    let id = row.next()?;
+    Ok(OauthApp {
+        id: OauthAppId::new(id).ok_or(StoreError::inconsistent("oauth_apps", "id below one"))?,
+        slug: row.next()?,
+        description: row.next()?,
+        labels: json_object("oauth_apps", &row.next::<String>()?)?,
+        provider: row.next()?,
+        client_id: row.next()?,
+        allowed_scopes: serde_json::from_str(&row.next::<String>()?)
+            .map_err(|_| StoreError::inconsistent("oauth_apps", "allowed_scopes"))?,
+        credential_namespace: row.next()?,
+        enabled: row.flag()?,
+        client_rejected_at: row.next::<Option<i64>>()?.map(Micros),
+        created_by: row.next::<Option<i64>>()?.and_then(UserId::new),
+        revision: row.next()?,
+        created_at: Micros(row.next()?),
+        updated_at: Micros(row.next()?),
+    })
+}
+
+fn place(row: i64) -> Place<'static> {
+    Place { table: "oauth_apps", column: "client_secret", row, namespace: "" }
+}
+
+const KIND: &str = "oauth_app";
+
+/// What cannot be left open; the rest follows at once.
+const INSERT: &str = "INSERT INTO oauth_apps (id, slug, labels, search, provider, client_id, client_secret, \
+     allowed_scopes, credential_namespace, enabled, created_by, revision, created_at, updated_at) \
+     VALUES ($1, $2, '{}', '', '', '', $3, '[]', 'default', 1, $4, 1, $5, $5)";
+
+const UPDATE: &str = "UPDATE oauth_apps SET description = $2, labels = $3, search = $4, provider = $5, client_id = $6, \
+     allowed_scopes = $7, credential_namespace = $8, enabled = $9, client_rejected_at = $10, revision = $11, \
+     updated_at = $12 WHERE id = $1";

@@ -1,0 +1,295 @@
+//! The lease of a refresh, and how it ends (broker.md, section 7.2).
+//!
+//! A claim is one conditional update with an owner and an expiry; no transaction is open while the provider is asked.
+//! An outcome is written only by the owner, and only while nobody has supplied fresh material in between.
+
+use std::time::Duration;
+
+use centaur_base::Secret;
+use centaur_base::oid::{BrokerCredentialId, Oid};
+
+use super::KIND;
+use super::material::place;
+use crate::changes::Reach;
+use crate::db::args;
+use crate::error::StoreError;
+use crate::store::Store;
+use crate::time::Micros;
+use crate::tx::{ReadTx, WriteTx};
+
+/// Due: alive, refreshable, its time has come, and nobody is at it (broker.md, section 5).
+macro_rules! due {
+    ($now:literal) => {
+        concat!(
+            "dead = 0 AND (grant_type IN ('password', 'preqin') OR last_refresh IS NULL OR refresh_token IS NOT NULL) \
+             AND (next_attempt_at IS NULL OR next_attempt_at <= ",
+            $now,
+            ") AND (lease_until IS NULL OR lease_until < ",
+            $now,
+            ")"
+        )
+    };
+}
+/// A claimed attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The credential.
+    pub credential: BrokerCredentialId,
+    /// The owner's name for the attempt, unique.
+    pub attempt_id: String,
+    /// The material the attempt uses.
+    pub seed_version: i64,
+    /// When it began.
+    pub started_at: Micros,
+    /// An earlier attempt was begun and nobody knows how it ended.
+    pub after_interruption: bool,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The provider gave a token.
+    Minted(Minted),
+    /// It may be tried again.
+    Failed {
+        /// When.
+        next_attempt_at: Micros,
+        /// What went wrong, as a code.
+        code: String,
+    },
+    /// It may not.
+    Dead {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a provider gave.
+#[derive(Debug)]
+pub struct Minted {
+    /// The access token.
+    pub access_token: Secret<String>,
+    /// The refresh token that replaces the stored one.
+    pub refresh_token: Option<Secret<String>>,
+    /// The stored refresh token was refused; it goes when none replaces it.
+    pub forget_refresh_token: bool,
+    /// When the access token ends.
+    pub expires_at: Micros,
+    /// When the request was sent.
+    pub last_refresh: Micros,
+    /// When the next refresh is due; `None` when there will be none.
+    pub next_attempt_at: Option<Micros>,
+}
+
+/// An entry of the log of attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its name.
+    pub id: String,
+    /// When it began.
+    pub started_at: Micros,
+    /// How long it took, in milliseconds.
+    pub duration_ms: i64,
+    /// `success`, `retryable`, `dead`.
+    pub result: String,
+    /// The code of a failure.
+    pub code: Option<String>,
+    /// The provider gave another refresh token.
+    pub rotated: bool,
+}
+
+impl ReadTx {
+    /// Credentials that are due by `now`, the longest waiting first, at most `limit`. Claimed ones whose lease has not
+    /// ended are left out.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn due_credentials(
+        &mut self,
+        now: Micros,
+        limit: u32,
+    ) -> Result<Vec<BrokerCredentialId>, StoreError> {
+        let sql = concat!(
+            "SELECT id FROM broker_credentials WHERE ",
+            due!("$1"),
+            " ORDER BY COALESCE(next_attempt_at, 0), id LIMIT $2"
+        );
+        let rows = self.rows(sql, args![now, i64::from(limit)]).await?;
+        rows.into_iter()
+            .map(|mut row| Ok(BrokerCredentialId::new(row.next()?)))
+            .filter_map(Result::transpose)
+            .collect()
+    }
+
+    /// The last attempts of a credential, newest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn attempts(&mut self, id: BrokerCredentialId) -> Result<Vec<Attempt>, StoreError> {
+        let sql = "SELECT attempt_id, started_at, duration_ms, result, code, rotated FROM broker_attempts \
+                   WHERE credential_id = $1 ORDER BY started_at DESC, attempt_id";
+        let rows = self.rows(sql, args![id.row()]).await?;
+        rows.into_iter()
+            .map(|mut row| {
+                Ok(Attempt {
+                    id: row.next()?,
+                    started_at: Micros(row.next()?),
+                    duration_ms: row.next()?,
+                    result: row.next()?,
+                    code: row.next()?,
+                    rotated: row.flag()?,
+                })
+            })
+            .collect()
+    }
+}
+
+impl Store {
+    /// Claims a due credential for `lease` from `now`, which should be [`Store::database_time`]. `None` when it is not
+    /// due, gone, or claimed by another.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn claim_refresh(
+        &self,
+        id: BrokerCredentialId,
+        attempt_id: &str,
+        now: Micros,
+        lease: Duration,
+    ) -> Result<Option<Claim>, StoreError> {
+        let mut conn = self.pools().write().await?;
+        let claimed = conn.row(CLAIM, args![id.row(), now, attempt_id, now.after(lease)]).await?;
+        let Some(mut row) = claimed else { return Ok(None) };
+        let (seed_version, interrupted): (i64, Option<i64>) = (row.next()?, row.next()?);
+        conn.commit().await?;
+        Ok(Some(Claim {
+            credential: id,
+            attempt_id: attempt_id.to_owned(),
+            seed_version,
+            started_at: now,
+            after_interruption: interrupted.is_some(),
+        }))
+    }
+}
+
+impl WriteTx<'_> {
+    /// Writes how an attempt ended, and gives its lease back. False when the lease is another's by now, or the
+    /// credential got fresh material in between, which wins: then the outcome is dropped.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn conclude_refresh(
+        &mut self,
+        claim: &Claim,
+        outcome: &Outcome,
+        ended_at: Micros,
+    ) -> Result<bool, StoreError> {
+        let id = claim.credential.row();
+        let owned =
+            "SELECT namespace, seed_version FROM broker_credentials WHERE id = $1 AND attempt_id = $2";
+        let Some(mut row) = self.row(owned, args![id, &claim.attempt_id]).await? else { return Ok(false) };
+        let namespace: String = row.next()?;
+        if row.next::<i64>()? != claim.seed_version {
+            let free = "UPDATE broker_credentials SET attempt_id = NULL, lease_until = NULL WHERE id = $1";
+            self.execute(free, args![id]).await?;
+            return Ok(false);
+        }
+        let (result, code, rotated) = match outcome {
+            Outcome::Minted(minted) => {
+                self.store_minted(id, &namespace, minted).await?;
+                ("success", None, minted.refresh_token.is_some())
+            }
+            Outcome::Failed { next_attempt_at, code } => {
+                self.execute(FAILED, args![id, *next_attempt_at]).await?;
+                ("retryable", Some(code), false)
+            }
+            Outcome::Dead { reason } => {
+                self.execute(DEAD, args![id, reason]).await?;
+                ("dead", Some(reason), false)
+            }
+        };
+        if !matches!(outcome, Outcome::Failed { .. }) {
+            self.announce("credential", Reach::Credential(id)).await?;
+        }
+        let duration_ms = (ended_at.0 - claim.started_at.0).max(0) / 1_000;
+        let log = args![
+            id,
+            &claim.attempt_id,
+            claim.started_at,
+            duration_ms,
+            result,
+            code.map(String::as_str),
+            rotated
+        ];
+        self.execute(LOG, log).await?;
+        self.execute(FORGET, args![id, ATTEMPTS_KEPT]).await?;
+        if let Outcome::Dead { reason } = outcome {
+            // What operators ask about later; routine refreshes are in the log of attempts.
+            let details = serde_json::json!({ "id": claim.credential, "dead_reason": reason });
+            self.audit("died", KIND, id, &details).await?;
+        }
+        Ok(true)
+    }
+
+    async fn store_minted(&mut self, id: i64, namespace: &str, minted: &Minted) -> Result<(), StoreError> {
+        let keys = self.keys();
+        let seal = |column, value: &Secret<String>| {
+            keys.seal(place(column, id, namespace), value.expose().as_bytes())
+        };
+        let access_token = seal("access_token", &minted.access_token)?;
+        let row = args![id, access_token, minted.expires_at, minted.last_refresh, minted.next_attempt_at,];
+        self.execute(MINTED, row).await?;
+        let Some(refresh_token) = &minted.refresh_token else {
+            let sql = if minted.forget_refresh_token { FORGET_TOKENS } else { FORGET_PREVIOUS };
+            return self.execute(sql, args![id]).await.map(drop);
+        };
+        // The one it replaces is kept, sealed for its new column.
+        let stored = "SELECT refresh_token FROM broker_credentials WHERE id = $1";
+        let stored =
+            self.row(stored, args![id]).await?.map(|mut row| row.next::<Option<Vec<u8>>>()).transpose()?;
+        let previous = match stored.flatten() {
+            Some(sealed) => {
+                let opened = keys.open(place("refresh_token", id, namespace), &sealed)?;
+                Some(keys.seal(place("previous_refresh_token", id, namespace), opened.expose())?)
+            }
+            None => None,
+        };
+        let row = args![id, seal("refresh_token", refresh_token)?, previous];
+        let sql =
+            "UPDATE broker_credentials SET refresh_token = $2, previous_refresh_token = $3 WHERE id = $1";
+        self.execute(sql, row).await.map(drop)
+    }
+}
+
+/// A lease that is still there has ended without an outcome.
+const CLAIM: &str = concat!(
+    "UPDATE broker_credentials SET attempt_id = $3, attempt_started_at = $2, lease_until = $4, \
+     interrupted_at = CASE WHEN lease_until IS NULL THEN interrupted_at ELSE $2 END \
+     WHERE id = $1 AND ",
+    due!("$2"),
+    " RETURNING seed_version, interrupted_at"
+);
+
+const MINTED: &str = "UPDATE broker_credentials SET access_token = $2, expires_at = $3, last_refresh = $4, \
+     next_attempt_at = $5, failure_count = 0, dead = 0, dead_reason = NULL, interrupted_at = NULL, \
+     attempt_id = NULL, lease_until = NULL WHERE id = $1";
+
+const FAILED: &str = "UPDATE broker_credentials SET failure_count = failure_count + 1, next_attempt_at = $2, \
+     attempt_id = NULL, lease_until = NULL WHERE id = $1";
+
+/// The first reason stays.
+const DEAD: &str = "UPDATE broker_credentials SET dead = 1, dead_reason = COALESCE(dead_reason, $2), \
+     attempt_id = NULL, lease_until = NULL WHERE id = $1";
+
+const FORGET_TOKENS: &str =
+    "UPDATE broker_credentials SET refresh_token = NULL, previous_refresh_token = NULL WHERE id = $1";
+
+const FORGET_PREVIOUS: &str = "UPDATE broker_credentials SET previous_refresh_token = NULL WHERE id = $1";
+
+const LOG: &str = "INSERT INTO broker_attempts (credential_id, attempt_id, started_at, duration_ms, result, code, \
+     rotated) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+const FORGET: &str = "DELETE FROM broker_attempts WHERE credential_id = $1 AND attempt_id NOT IN \
+     (SELECT attempt_id FROM broker_attempts WHERE credential_id = $1 ORDER BY started_at DESC, attempt_id LIMIT $2)";
+
+const ATTEMPTS_KEPT: i64 = 50;
