@@ -145,11 +145,8 @@ impl ReadTx {
         page: Page,
     ) -> Result<Listed<Principal>, StoreError> {
         let listed = self.page(COLUMNS, "principals", query, page).await?;
-        let mut rows = Vec::with_capacity(listed.rows.len());
-        for row in listed.rows {
-            let principal = read(row)?;
-            rows.push(self.with_slack(principal).await?);
-        }
+        let mut rows = listed.rows.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        self.fill_slack(&mut rows).await?;
         Ok(Listed { rows, total: listed.total })
     }
 
@@ -164,25 +161,42 @@ impl ReadTx {
 
     async fn one_principal(&mut self, sql: String, args: Vec<Arg>) -> Result<Option<Principal>, StoreError> {
         let Some(row) = self.row(sqlx::AssertSqlSafe(sql), args).await? else { return Ok(None) };
-        let principal = read(row)?;
-        self.with_slack(principal).await.map(Some)
+        let mut found = [read(row)?];
+        self.fill_slack(&mut found).await?;
+        let [found] = found;
+        Ok(Some(found))
     }
 
-    async fn with_slack(&mut self, mut principal: Principal) -> Result<Principal, StoreError> {
-        let sql = "SELECT channel_id, channel_name, upload, download, history FROM slack_permissions \
-                   WHERE principal_id = $1 ORDER BY channel_id";
-        for mut row in self.rows(sql, args![principal.id.row()]).await? {
-            principal.slack.push(SlackPermission {
+    /// Adds the Slack rows to principals, in one query.
+    async fn fill_slack(&mut self, principals: &mut [Principal]) -> Result<(), StoreError> {
+        if principals.is_empty() {
+            return Ok(());
+        }
+        let mut query = Query::new("");
+        let places: Vec<_> = principals.iter().map(|principal| query.arg(principal.id.row())).collect();
+        let sql = format!(
+            "SELECT principal_id, channel_id, channel_name, upload, download, history FROM slack_permissions \
+             WHERE principal_id IN ({})",
+            places.join(", ")
+        );
+        for mut row in self.rows(sqlx::AssertSqlSafe(sql), query.args()).await? {
+            let owner: i64 = row.next()?;
+            let permission = SlackPermission {
                 channel_id: row.next()?,
                 channel_name: row.next()?,
                 upload_enabled: row.flag()?,
                 download_enabled: row.flag()?,
                 history_enabled: row.flag()?,
-            });
+            };
+            if let Some(principal) = principals.iter_mut().find(|principal| principal.id.row() == owner) {
+                principal.slack.push(permission);
+            }
         }
-        // The database's order of texts depends on its locale.
-        principal.slack.sort_by(|one, other| one.channel_id.cmp(&other.channel_id));
-        Ok(principal)
+        for principal in principals {
+            // Here and not in the query: the database's order of texts depends on its locale.
+            principal.slack.sort_by(|one, other| one.channel_id.cmp(&other.channel_id));
+        }
+        Ok(())
     }
 }
 

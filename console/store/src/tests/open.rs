@@ -2,7 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::world::{World, ring};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::world::{World, ring, write};
 use crate::*;
 
 #[tokio::test]
@@ -44,10 +48,63 @@ async fn a_database_that_does_not_answer_is_unavailable() {
         .and_then(|socket| socket.local_addr())
         .expect("a port")
         .port();
-    let options = Options { patience: std::time::Duration::from_millis(300), ..Options::new(ring(&["a"])) };
+    let options = Options { patience: Duration::from_millis(300), ..Options::new(ring(&["a"])) };
     let refused =
         Store::open(&format!("postgres://centaur:fake-pw@127.0.0.1:{port}/db"), options).await.err();
     let error = refused.expect("refused");
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     assert!(!format!("{error:?}").contains("fake-pw"));
+}
+
+const DEFAULTS: PrincipalDefaults = PrincipalDefaults {
+    repo_cache: RepoCache::None,
+    observability_enabled: false,
+    api_server_enabled: false,
+};
+
+/// Sets the defaults, and counts how often it is tried.
+fn set_defaults(store: Store, tries: Arc<AtomicU32>) -> tokio::task::JoinHandle<Result<(), StoreError>> {
+    tokio::spawn(async move {
+        let (actor, tries) = (Actor::system(), &tries);
+        let work = store.write(&actor, |tx| {
+            tries.fetch_add(1, Ordering::SeqCst);
+            Box::pin(tx.set_principal_defaults(DEFAULTS))
+        });
+        work.await
+    })
+}
+
+#[tokio::test]
+async fn a_write_that_the_engine_gave_up_is_tried_again() {
+    let world = World::postgres().await;
+    write!(world, tx => tx.set_principal_defaults(DEFAULTS).await).expect("set");
+    // Takes a row first and its turn later, which no writer of the store does: each waits for the other.
+    let mut other = world.store.pools().write().await.expect("a transaction");
+    other.execute("UPDATE settings SET updated_at = 1", vec![]).await.expect("a row");
+    let tries = Arc::new(AtomicU32::new(0));
+    let writer = set_defaults(world.store.clone(), tries.clone());
+    while tries.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // The server ends the one that has waited longest.
+    other.execute("UPDATE ledger SET turn = turn WHERE id = 1", vec![]).await.expect("the writer gave way");
+    other.commit().await.expect("committed");
+    writer.await.expect("a task").expect("tried again");
+    assert_eq!(tries.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_writer_waits_for_the_one_of_another_process() {
+    let world = World::sqlite().await;
+    let options = Options { patience: Duration::from_millis(20), ..Options::new(ring(&["a"])) };
+    let hasty = Store::open(&world.address, options).await.expect("a store");
+    let other = world.store.pools().write().await.expect("a transaction");
+    let tries = Arc::new(AtomicU32::new(0));
+    let refused = set_defaults(hasty.clone(), tries.clone()).await.expect("a task");
+    assert!(matches!(refused, Err(StoreError::Busy)), "{refused:?}");
+    assert_eq!(tries.load(Ordering::SeqCst), 0, "its turn never came");
+    drop(other);
+    set_defaults(hasty, tries.clone()).await.expect("a task").expect("written");
+    assert_eq!(tries.load(Ordering::SeqCst), 1);
 }
