@@ -435,10 +435,10 @@ async fn over_http2_only_the_stream_that_used_a_withdrawn_grant_is_reset() {
 
 #[tokio::test]
 async fn a_console_is_believed_when_its_certificate_is_and_not_otherwise() {
-    for opens in [true, false] {
+    for (opens, alpn) in [(true, "h2"), (true, "http/1.1"), (false, "h2")] {
         let (trusted, other) = (Pki::new("origins"), Pki::new("somebody"));
         let signer = if opens { &trusted } else { &other };
-        let console = Console::start_tls(signer.server(&["127.0.0.1"], &["http/1.1"])).await;
+        let console = Console::start_tls(signer.server(&["127.0.0.1"], &[alpn])).await;
         console.set(usual("sha256:1"));
         let origin = Origin::start(trusted.server(NAMES, &["http/1.1"])).await;
         let w = proxy_of(&console).start_before(trusted, origin).await;

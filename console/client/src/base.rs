@@ -52,6 +52,18 @@ impl BaseUrl {
         self.0.scheme() == "http"
     }
 
+    /// Whether it is this machine, by its address or as `localhost`.
+    pub fn is_loopback(&self) -> bool {
+        match self.0.host_str() {
+            Some("localhost") => true,
+            Some(host) => {
+                let host = host.trim_start_matches('[').trim_end_matches(']');
+                host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+            }
+            None => false,
+        }
+    }
+
     /// The address with `path` (which begins with a slash) appended.
     pub fn join(&self, path: &str) -> Url {
         let mut url = self.0.clone();
@@ -100,6 +112,16 @@ mod tests {
         ] {
             assert_eq!(BaseUrl::parse(text), Err(error), "{text}");
             assert!(!error.to_string().contains("fake"));
+        }
+    }
+
+    #[test]
+    fn this_machine_is_recognised() {
+        for text in ["http://127.0.0.1:3000", "http://[::1]:3000", "https://LOCALHOST"] {
+            assert!(BaseUrl::parse(text).unwrap().is_loopback(), "{text}");
+        }
+        for text in ["http://10.0.0.1", "https://localhost.console.test"] {
+            assert!(!BaseUrl::parse(text).unwrap().is_loopback(), "{text}");
         }
     }
 

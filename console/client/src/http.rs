@@ -9,10 +9,15 @@ use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::base::BaseUrl;
+
 /// Longest time until a connection stands.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(90);
+/// How often an HTTP/2 connection is tried, and how long that may take.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// Size of the longest texts of a peer that are repeated in errors, in bytes.
 const QUOTED: usize = 200;
 
@@ -22,26 +27,37 @@ const QUOTED: usize = 200;
 pub struct SetupError(String);
 
 /// A client that trusts the system's roots (or `SSL_CERT_FILE`, `SSL_CERT_DIR`), follows no redirect, so that a token
-/// never reaches another host, and takes `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` from the environment.
+/// never reaches another host, and takes `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` from the environment, but reaches
+/// this machine directly.
 ///
 /// # Errors
 /// [`SetupError`]
-pub fn client(user_agent: &str) -> Result<reqwest::Client, SetupError> {
+pub fn client(base: &BaseUrl, user_agent: &str) -> Result<reqwest::Client, SetupError> {
     let mut roots = RootCertStore::empty();
     // Roots that cannot be read show as a certificate that nothing vouches for.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| SetupError(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    reqwest::Client::builder()
+    let mut tls =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| SetupError(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let mut builder = reqwest::Client::builder();
+    if base.is_loopback() {
+        builder = builder.no_proxy();
+    }
+    builder
         .tls_backend_preconfigured(tls)
         .redirect(Policy::none())
         .connect_timeout(CONNECT_WITHIN)
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(2)
         .tcp_nodelay(true)
+        // Of a connection that leads nowhere any more HTTP/2 hears only when it asks.
+        .http2_keep_alive_interval(PING_EVERY)
+        .http2_keep_alive_timeout(PONG_WITHIN)
+        .http2_keep_alive_while_idle(true)
         .user_agent(user_agent)
         .build()
         .map_err(|error| SetupError(error.to_string()))

@@ -79,7 +79,7 @@ impl SyncClient {
     /// # Errors
     /// [`SetupError`]
     pub fn new(base: &BaseUrl, token: TokenSource, user_agent: &str) -> Result<Self, SetupError> {
-        Ok(Self { http: http::client(user_agent)?, url: base.join(PATH), token })
+        Ok(Self { http: http::client(base, user_agent)?, url: base.join(PATH), token })
     }
 
     /// One call. Dropping the future drops the request.
