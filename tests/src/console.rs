@@ -220,7 +220,8 @@ fn response(status: u16, mode: &Mode, body: &str) -> Response<Full<Bytes>> {
 async fn read(request: Request<Incoming>) -> Result<Asked, String> {
     let at = Instant::now();
     let (parts, body) = request.into_parts();
-    let line = format!("{} {}", parts.method, parts.uri);
+    let target = parts.uri.path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or_default();
+    let line = format!("{} {target}", parts.method);
     if line != "POST /api/v1/proxy/sync" {
         return Err(line);
     }

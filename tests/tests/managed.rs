@@ -452,6 +452,7 @@ async fn a_console_is_believed_when_its_certificate_is_and_not_otherwise() {
             assert_eq!(status(&w).await["last_error"]["code"], "unreachable");
             assert!(console.asked().is_empty());
         }
+        console.check();
         w.finish(1).await;
     }
 }
