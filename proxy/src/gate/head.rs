@@ -161,13 +161,6 @@ fn sound(data: &[u8], length: usize, request: &httparse::Request<'_, '_>) -> Exa
     if target == "*" && method != "OPTIONS" {
         return fault(data, Kind::Garbage);
     }
-    // The answer to an old client's CONNECT says 1.1 (as the reference), and so must what hyper reads.
-    if method == "CONNECT" && minor == 0 {
-        let version = target.as_ptr() as usize - data.as_ptr() as usize + target.len() + " HTTP/1.".len();
-        let mut head = data[..length].to_vec();
-        head[version] = b'1';
-        return Examined::Sound { length, framing, rewritten: Some(head) };
-    }
     let rewritten = plain_target(method, target).map(|plain| {
         let start = target.as_ptr() as usize - data.as_ptr() as usize;
         let mut head = Vec::with_capacity(length + plain.len());
@@ -189,9 +182,17 @@ fn sound(data: &[u8], length: usize, request: &httparse::Request<'_, '_>) -> Exa
             t.parse::<http::Uri>().map(drop).map_err(drop)
         }
     }) {
-        Ok(Ok(())) => Examined::Sound { length, framing, rewritten },
-        _ => fault(data, Kind::Garbage),
+        Ok(Ok(())) => {}
+        _ => return fault(data, Kind::Garbage),
     }
+    // The answer to an old client's CONNECT says 1.1 (as the reference), and so must what hyper reads.
+    if method == "CONNECT" && minor == 0 {
+        let version = target.as_ptr() as usize - data.as_ptr() as usize + target.len() + " HTTP/1.".len();
+        let mut head = data[..length].to_vec();
+        head[version] = b'1';
+        return Examined::Sound { length, framing, rewritten: Some(head) };
+    }
+    Examined::Sound { length, framing, rewritten }
 }
 
 fn framing(method: &str, minor: u8, headers: &[Header<'_>]) -> Result<Framing, Kind> {
