@@ -106,14 +106,16 @@ async fn folded_lines_are_joined_and_odd_targets_are_encoded() {
     );
 }
 
-#[tokio::test]
-async fn the_connect_of_an_old_client_is_rewritten_only_if_its_target_is_an_authority() {
-    let (got, fault) = admitted(b"CONNECT a.test:443 HTTP/1.0\r\n\r\n", 4096).await;
-    assert!(fault.is_none());
-    assert_eq!(String::from_utf8_lossy(&got), "CONNECT a.test:443 HTTP/1.1\r\n\r\n");
-    let (got, fault) = admitted(b"CONNECT a]b.test:443 HTTP/1.0\r\n\r\n", 4096).await;
-    assert!(got.is_empty());
-    assert_eq!(fault.expect("refused").status_line, "400 Bad Request");
+#[test]
+fn the_connect_of_an_old_client_is_rewritten_only_if_its_target_is_an_authority() {
+    let limits = HeadLimits { request: 4096, connect: 4096 };
+    let Examined::Sound { rewritten, .. } = head::examine(b"CONNECT a.test:443 HTTP/1.0\r\n\r\n", limits)
+    else {
+        panic!("refused");
+    };
+    assert_eq!(rewritten.as_deref(), Some(&b"CONNECT a.test:443 HTTP/1.1\r\n\r\n"[..]));
+    let refused = head::examine(b"CONNECT a]b.test:443 HTTP/1.0\r\n\r\n", limits);
+    assert!(matches!(refused, Examined::Fault(fault) if fault.status_line == "400 Bad Request"));
 }
 
 #[tokio::test]
