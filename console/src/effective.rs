@@ -1,4 +1,4 @@
-//! What a principal's proxy is sent, and why something is not in it. One pure function, [`assemble`], is used by
+//! What a principal's proxy is sent, and why something is not in it. One pure function, [`assemble()`], is used by
 //! sync, by the redacted view, by explain and by the dry run, so that they cannot tell different stories.
 //!
 //! The order of the steps, one file each: what is granted (`standing`), whether every value is there
