@@ -56,7 +56,7 @@ struct Thread {
 pub struct PerWorker<T>(Box<[T]>);
 
 impl Workers {
-    /// One thread per processor, but not more than [`MOST`].
+    /// One thread per processor, but not more than four.
     ///
     /// # Errors
     /// The system refuses a thread or its event loop.
