@@ -1,5 +1,8 @@
-//! The heart of the console's JSON API as plain functions: what a request says, what a definition of a secret may
-//! be, and what a proxy is sent. No store, no sockets, no clock of its own: time, rows and values are arguments.
+//! The console: its JSON API, and what proxies get.
+//!
+//! Two halves. The plain functions, which have no store, no sockets and no clock of their own: what a request says, what a
+//! definition of a secret may be, and what a proxy is sent. And the running console: settings ([`config`]), listener and
+//! first boot ([`app`]), one file per resource (`api`), and the configurations of proxies as of now (`sync`).
 //!
 //! Read first: [`wire`] (how requests and answers look), then [`definition`] (the seven types of secret),
 //! [`principal`] and [`grant`] (who may use them), then [`effective`] (from grants to the payload of a proxy, and why
@@ -12,8 +15,12 @@
 //! 3. what it writes in `effective/claims.rs` and what the proxy is sent in `effective/entry.rs`;
 //! 4. rows in the tables of `definition/tests.rs`.
 
+mod api;
+pub mod app;
+pub mod config;
 pub mod definition;
 pub mod effective;
 pub mod grant;
 pub mod principal;
+mod sync;
 pub mod wire;

@@ -1,0 +1,77 @@
+//! The JSON API: one file per resource, each with its handlers and its form of the rows.
+//!
+//! A handler takes a [`Call`], which only exists once the key was checked, and gives an [`Answer`] or a [`Failure`].
+//! To add a route: a handler in the file of its resource and a line in its `routes`.
+
+mod answer;
+mod api_keys;
+mod assignments;
+mod call;
+mod effective;
+mod failed_auth;
+mod failure;
+mod grants;
+mod health;
+mod list;
+mod principals;
+mod proxies;
+mod proxy_sync;
+mod roles;
+mod secrets;
+mod shell;
+mod target;
+mod token;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::response::IntoResponse as _;
+use axum::routing::{MethodFilter, on};
+
+pub(crate) use self::failed_auth::FailedAuth;
+pub(crate) use self::secrets::{kind_of, stored_body, stored_common};
+pub(crate) use self::shell::Peer;
+pub(crate) use self::token::new_token;
+
+use self::failure::Failure;
+use crate::app::App;
+use crate::definition::SecretKind;
+use crate::wire::ApiError;
+
+/// All routes; whatever else is asked for, by any method, is the JSON 404.
+pub(crate) fn router(app: App) -> Router {
+    let api = Router::new()
+        .merge(principals::routes())
+        .merge(roles::routes())
+        .merge(assignments::routes())
+        .merge(grants::routes())
+        .merge(api_keys::routes())
+        .merge(proxies::routes())
+        .merge(effective::routes());
+    let api = SecretKind::ALL.into_iter().fold(api, |api, kind| api.merge(secrets::routes(kind)));
+    let api = api.layer(axum::middleware::from_fn(shell::within_time));
+    Router::new()
+        .merge(health::routes())
+        // Not within the time of the others: a proxy may wait here for a change.
+        .merge(proxy_sync::routes())
+        .merge(api)
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_found)
+        .layer(axum::middleware::from_fn(shell::with_request_id))
+        .with_state(app)
+}
+
+async fn not_found() -> axum::response::Response {
+    Failure::from(ApiError::unmatched_route()).into_response()
+}
+
+/// One method of one path. `HEAD` is not `GET`: nobody asks for it, and what is not offered is 404.
+fn route<H, T>(path: &str, method: MethodFilter, handler: H) -> Router<App>
+where
+    H: Handler<T, App>,
+    T: 'static,
+{
+    Router::new().route(path, on(method, handler))
+}
+
+/// `PUT` and `PATCH` are the same.
+const WRITE: MethodFilter = MethodFilter::PUT.or(MethodFilter::PATCH);

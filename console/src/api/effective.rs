@@ -1,0 +1,115 @@
+//! What a principal's proxies get, without values: the redacted view, why, and what would happen to a request.
+
+use axum::Router;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::MethodFilter;
+use centaur_base::oid::PrincipalId;
+use centaur_store::{FallbackMode, Name, Principal, ReadTx};
+use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use http::{HeaderValue, StatusCode};
+use serde_json::json;
+
+use super::answer::{Answer, Result, json as json_response};
+use super::call::Call;
+use super::target::{found, found_named, oid};
+use super::{principals, route};
+use crate::app::App;
+use crate::effective::{Probe, dry_run, etag, explain, matches_etag};
+use crate::sync::{Load, World};
+use crate::wire::ApiError;
+
+pub(super) fn routes() -> Router<App> {
+    route("/api/v1/principals/{id}/effective_config", MethodFilter::GET, of_id)
+        .merge(route(
+            "/api/v1/principals/lookup/{namespace}/{foreign_id}/effective_config",
+            MethodFilter::GET,
+            of_name,
+        ))
+        .merge(route("/api/v1/principals/{id}/explain", MethodFilter::GET, explained))
+        .merge(route("/api/v1/principals/{id}/dry_run", MethodFilter::POST, tried))
+}
+
+async fn of_id(call: Call) -> Result<Response> {
+    let mut tx = call.read().await?;
+    let row = principal(&mut tx, call.param(0)).await?;
+    view(&call, tx, &row).await
+}
+
+async fn of_name(call: Call) -> Result<Response> {
+    let mut tx = call.read().await?;
+    let (namespace, foreign_id) = (call.param(0), call.param(1));
+    let row = tx.principal_named(&Name::new(namespace, foreign_id)).await?;
+    let row = found_named(row, principals::TYPE, namespace, foreign_id)?;
+    view(&call, tx, &row).await
+}
+
+async fn view(call: &Call, mut tx: ReadTx, row: &Principal) -> Result<Response> {
+    let (load, exclude) = (asked(call, &mut tx, row, false).await?, excluded(call));
+    let world = World::load(&mut tx, load, call.app.config()).await?;
+    drop(tx);
+    let effective = world.assemble(call.app.config(), &exclude);
+    let body = effective.payload.redacted(&row.id.to_string()).to_string();
+    let tag = etag(&body);
+    let sent = call.headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let mut response = if sent.is_some_and(|sent| matches_etag(sent, &tag)) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        json_response(StatusCode::OK, body)
+    };
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// Every credential that some grant reaches, with what became of it.
+async fn explained(call: Call) -> Result {
+    let mut tx = call.read().await?;
+    let row = principal(&mut tx, call.param(0)).await?;
+    let load = asked(&call, &mut tx, &row, true).await?;
+    let world = World::load(&mut tx, load, call.app.config()).await?;
+    drop(tx);
+    let effective = world.assemble(call.app.config(), &excluded(&call));
+    Ok(Answer::body(json!({ "data": explain(&effective.explained) })))
+}
+
+/// Which credentials would be put where, in a request that nobody sends.
+async fn tried(call: Call) -> Result {
+    let probe = Probe::parse(&mut call.attributes()?)?;
+    let mut tx = call.read().await?;
+    let row = principal(&mut tx, call.param(0)).await?;
+    let load = asked(&call, &mut tx, &row, false).await?;
+    let world = World::load(&mut tx, load, call.app.config()).await?;
+    drop(tx);
+    let exclude = excluded(&call);
+    let effective = world.assemble(call.app.config(), &exclude);
+    let input = world.input(call.app.config(), &exclude);
+    Ok(Answer::body(json!({ "data": dry_run(&effective, &input, &probe) })))
+}
+
+async fn principal(tx: &mut ReadTx, text: &str) -> Result<Principal> {
+    let id: PrincipalId = oid(text, principals::TYPE)?;
+    found(tx.principal(id).await?, principals::TYPE, text)
+}
+
+/// The principal, with the fallback that the query may name (`fallback_principal_id`, `fallback_mode`), as a proxy's
+/// record does.
+async fn asked(call: &Call, tx: &mut ReadTx, row: &Principal, with_expired: bool) -> Result<Load> {
+    let text = |key: &str| call.query.value(key).filter(|text| !text.is_empty());
+    let fallback = match text("fallback_principal_id") {
+        Some(id) => Some(principal(tx, id).await?.id),
+        None => None,
+    };
+    let mode = text("fallback_mode").map(|mode| {
+        let problem = || ApiError::bad_request("fallback_mode must be one of per-target, when-empty, never");
+        FallbackMode::parse(mode).ok_or_else(problem)
+    });
+    Ok(Load { principal: Some(row.id), fallback, mode: mode.transpose()?, with_expired })
+}
+
+/// `exclude_roles`: foreign ids of roles whose grants do not count.
+fn excluded(call: &Call) -> Vec<String> {
+    let text = call.query.value("exclude_roles").unwrap_or_default();
+    text.split(',').map(str::trim).filter(|role| !role.is_empty()).map(str::to_owned).collect()
+}

@@ -1,0 +1,88 @@
+//! Answers that are no success, and where their causes go.
+
+use axum::response::{IntoResponse, Response};
+use centaur_store::{SAME_NAMESPACE, StoreError};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
+
+use super::answer::json;
+use crate::app::log;
+use crate::wire::{ApiError, Details};
+
+/// Why a call fails.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// As the client sees it.
+    Api(ApiError),
+    /// A good credential would have been let in; this one is asked not to try again for so many seconds.
+    TooManyFailures(u64),
+    /// The store; the cause is logged, not shown.
+    Store(StoreError),
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl From<Details> for Failure {
+    fn from(details: Details) -> Self {
+        Self::Api(details.into())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Taken { field } => Self::Api(ApiError::invalid(field, "has already been taken")),
+            StoreError::Missing { .. } => Self::Api(ApiError::unmatched_route()),
+            StoreError::StillReferred { by } => Self::Api(ApiError::conflict(format!(
+                "is still referred to by {by}; remove those references first"
+            ))),
+            StoreError::Invalid { rule } if rule == SAME_NAMESPACE => {
+                Self::Api(ApiError::invalid("role", "must be in the same namespace"))
+            }
+            _ => Self::Store(error),
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Api(error) => shown(&error),
+            Self::TooManyFailures(seconds) => {
+                let mut response = shown(&ApiError::too_many_failures());
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+                response
+            }
+            Self::Store(error) => {
+                log("error", "the store failed", &[("error", &error.to_string()), ("cause", &cause(&error))]);
+                shown(&match error {
+                    StoreError::Busy | StoreError::Unavailable(_) => unavailable(),
+                    _ => ApiError::internal(),
+                })
+            }
+        }
+    }
+}
+
+/// 503: the database does not answer; it may, a moment later.
+pub(super) fn unavailable() -> ApiError {
+    ApiError {
+        status: 503,
+        message: "the database is unavailable".to_owned(),
+        code: Some("unavailable"),
+        details: None,
+    }
+}
+
+fn shown(error: &ApiError) -> Response {
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    json(status, error.body().to_string())
+}
+
+fn cause(error: &StoreError) -> String {
+    std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
+}

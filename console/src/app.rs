@@ -1,0 +1,148 @@
+//! The running console: its state, its first boot, its listener.
+
+mod first_boot;
+mod serve;
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use centaur_store::{Actor, Clock, Options, Store, StoreError};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+pub use first_boot::FirstBootError;
+pub use serve::stop_signal;
+
+use crate::api::FailedAuth;
+use crate::config::Config;
+use crate::sync::Engine;
+
+/// What every request may use. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    config: Config,
+    failed_auth: FailedAuth,
+    engine: Engine,
+    stopping: watch::Sender<bool>,
+}
+
+impl App {
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(crate) fn failed_auth(&self) -> &FailedAuth {
+        &self.0.failed_auth
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// True from the moment the console was told to stop: who waits should answer.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.0.stopping.subscribe()
+    }
+
+    fn stop(&self) {
+        self.0.stopping.send_replace(true);
+    }
+}
+
+/// Connections for reading (SQLite), or for everything.
+const CONNECTIONS: u32 = 16;
+/// How long a request waits for one.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why the console does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error("the database: {0}")]
+    Store(#[from] StoreError),
+    /// The sealing keys are not those of the database.
+    #[error("CENTAUR_CONSOLE_ENCRYPTION_KEYS: {0}")]
+    Keys(#[source] StoreError),
+    /// The first user could not be made.
+    #[error(transparent)]
+    FirstBoot(#[from] FirstBootError),
+    /// The address is not free or not ours.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, #[source] std::io::Error),
+}
+
+/// A console that listens and does not answer yet.
+pub struct Server {
+    app: App,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Opens and migrates the database, checks the keys against it, makes the first user, binds.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let options = Options {
+            keys: config.keys.clone(),
+            clock: Clock::System,
+            connections: CONNECTIONS,
+            patience: PATIENCE,
+        };
+        let store = Store::open(config.database.expose(), options).await?;
+        store.write(&Actor::system(), |tx| Box::pin(async move { tx.check_canary().await })).await.map_err(
+            |error| if matches!(error, StoreError::Seal(_)) { StartError::Keys(error) } else { error.into() },
+        )?;
+        if let Some(user) = &config.first_user {
+            first_boot::run(&store, user).await?;
+        }
+        let listen = config.listen;
+        let listener = TcpListener::bind(listen).await.map_err(|error| StartError::Listen(listen, error))?;
+        let address = listener.local_addr().map_err(|error| StartError::Listen(listen, error))?;
+        let (stopping, _) = watch::channel(false);
+        let (failed_auth, engine) = (FailedAuth::default(), Engine::default());
+        let app = App(Arc::new(Inner { store, config, failed_auth, engine, stopping }));
+        Ok(Self { app, listener, address })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The state, for looking into it while it is served.
+    pub fn app(&self) -> App {
+        self.app.clone()
+    }
+
+    /// Serves until `stop` is done; then lets what is under way end, for ten seconds at most.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let Self { app, listener, .. } = self;
+        serve::run(&app, listener, stop).await;
+        app.store().close().await;
+    }
+}
+
+/// One line of JSON on standard error. Values are names, ids and numbers, never what a client sent as a secret.
+pub fn log(level: &str, message: &str, fields: &[(&str, &str)]) {
+    let now = Clock::System.now();
+    let mut line = serde_json::Map::new();
+    line.insert("time".to_owned(), now.to_string().into());
+    line.insert("level".to_owned(), level.into());
+    line.insert("msg".to_owned(), message.into());
+    line.extend(fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())));
+    // A log that cannot be written must not stop the console.
+    let _ = writeln!(std::io::stderr().lock(), "{}", serde_json::Value::Object(line));
+}

@@ -1,0 +1,244 @@
+//! Settings from the environment: all are read and checked before anything is opened, and all that is wrong with them
+//! is said at once.
+//!
+//! A name with the prefix `CENTAUR_CONSOLE_` is also read with the older `IRON_CONTROL_`, when the first is not set at
+//! all; set and empty, it hides the older one (console-api.md, section 18).
+
+mod keys;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use centaur_base::Secret;
+use centaur_store::KeyRing;
+
+use crate::effective::{ApiServer, FallbackMode, HashKey};
+
+/// All settings.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen: `CENTAUR_CONSOLE_LISTEN`, default `0.0.0.0`, and `PORT`, default 3000, 0 for any.
+    pub listen: SocketAddr,
+    /// `DATABASE_URL`, else `CENTAUR_CONSOLE_DATABASE_URL`; default `sqlite:centaur-console.db`.
+    pub database: Secret<String>,
+    /// The keys that seal sensitive columns.
+    pub keys: Arc<KeyRing>,
+    /// The key of configuration hashes.
+    pub hash_key: HashKey,
+    /// Who is made when there is no user yet.
+    pub first_user: Option<FirstUser>,
+    /// The generated entry for the API server; `None` without `CENTAUR_JWT_SIGNING_SECRET`.
+    pub api_server: Option<ApiServer>,
+    /// Foreign ids of the roles that every principal is seeded with: `CENTAUR_DEFAULT_ROLES`, default `infra`.
+    pub default_roles: Vec<String>,
+    /// `CENTAUR_CHANNEL_USER_FALLBACK`, default `per-target`.
+    pub fallback: FallbackMode,
+    /// For how long a proxy may use credentials without a further answer: `CENTAUR_CONSOLE_CONFIG_MAX_AGE_SECONDS`,
+    /// default 900.
+    pub max_age: Duration,
+}
+
+/// The first user and its API key.
+#[derive(Debug)]
+pub struct FirstUser {
+    /// `CENTAUR_CONSOLE_INITIAL_USER_EMAIL`
+    pub email: String,
+    /// `CENTAUR_CONSOLE_INITIAL_USER_PASSWORD`, at least 12 characters.
+    pub password: Secret<String>,
+    /// `CENTAUR_CONSOLE_INITIAL_API_KEY`; one is made up without it.
+    pub api_key: Option<Secret<String>>,
+    /// `CENTAUR_CONSOLE_INITIAL_API_KEY_FILE`: where a made-up key is written.
+    pub api_key_file: Option<PathBuf>,
+}
+
+/// What is wrong with the environment: variable and sentence, never a value.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ConfigErrors(Vec<(String, String)>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the settings are not usable")?;
+        self.0.iter().try_for_each(|(variable, problem)| write!(f, "\n  {variable}: {problem}"))
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+impl Config {
+    /// Reads the settings. `dev` allows a fixed sealing key where none is set.
+    ///
+    /// # Errors
+    /// Every problem.
+    pub fn from_env(get: impl Fn(&str) -> Option<String>, dev: bool) -> Result<Self, ConfigErrors> {
+        let mut env = Env { get: &get, errors: ConfigErrors::default() };
+        let listen = env.listen();
+        let database = env.database();
+        let keys = keys::read(&mut env, dev);
+        let first_user = env.first_user();
+        let api_server = env.api_server();
+        let default_roles = env.plain("CENTAUR_DEFAULT_ROLES").unwrap_or_else(|| "infra".to_owned());
+        let default_roles = default_roles
+            .split(',')
+            .map(str::trim)
+            .filter(|role| !role.is_empty())
+            .map(str::to_owned)
+            .collect();
+        let fallback = env.fallback();
+        let max_age = env.max_age();
+        if let Some((variable, _)) = env.prefixed("RESOLVE_SOURCES") {
+            env.reject(variable, "sources are resolved by the proxies; resolving here is not built yet");
+        }
+        match keys {
+            Some((keys, hash_key)) if env.errors.0.is_empty() => Ok(Self {
+                listen,
+                database,
+                keys: Arc::new(keys),
+                hash_key,
+                first_user,
+                api_server,
+                default_roles,
+                fallback,
+                max_age,
+            }),
+            _ => Err(env.errors),
+        }
+    }
+}
+
+/// The environment, and what is wrong with it so far.
+struct Env<'a> {
+    get: &'a dyn Fn(&str) -> Option<String>,
+    errors: ConfigErrors,
+}
+
+impl Env<'_> {
+    fn reject(&mut self, variable: impl Into<String>, problem: impl Into<String>) {
+        self.errors.0.push((variable.into(), problem.into()));
+    }
+
+    /// A variable without prefix; empty is unset.
+    fn plain(&self, name: &str) -> Option<String> {
+        (self.get)(name).filter(|value| !value.trim().is_empty())
+    }
+
+    /// The name that counts, and its value when it has one.
+    fn prefixed(&self, name: &str) -> Option<(String, String)> {
+        ["CENTAUR_CONSOLE_", "IRON_CONTROL_"]
+            .into_iter()
+            .map(|prefix| format!("{prefix}{name}"))
+            .find_map(|variable| (self.get)(&variable).map(|value| (variable, value)))
+            .filter(|(_, value)| !value.trim().is_empty())
+    }
+
+    fn listen(&mut self) -> SocketAddr {
+        let mut address = SocketAddr::from(([0, 0, 0, 0], 3000));
+        if let Some((variable, text)) = self.prefixed("LISTEN") {
+            match text.parse::<IpAddr>() {
+                Ok(ip) => address.set_ip(ip),
+                Err(_) => self.reject(variable, "must be an IP address; the port is PORT"),
+            }
+        }
+        if let Some(text) = self.plain("PORT") {
+            match text.parse() {
+                Ok(port) => address.set_port(port),
+                Err(_) => self.reject("PORT", "must be a port, 0 to 65535"),
+            }
+        }
+        address
+    }
+
+    fn database(&mut self) -> Secret<String> {
+        let named = self.plain("DATABASE_URL").map(|url| ("DATABASE_URL".to_owned(), url));
+        let named = named.or_else(|| self.prefixed("DATABASE_URL"));
+        let Some((variable, url)) = named else {
+            if let Some((variable, _)) = self.prefixed("DB_HOST") {
+                self.reject(variable, "is not read; set DATABASE_URL=postgres://user:password@host/database");
+            }
+            return Secret::new("sqlite:centaur-console.db".to_owned());
+        };
+        if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+            self.reject(variable, "must begin with sqlite: or postgres://");
+        }
+        Secret::new(url)
+    }
+
+    fn first_user(&mut self) -> Option<FirstUser> {
+        let (email_variable, email) = self.prefixed("INITIAL_USER_EMAIL")?;
+        let is_address = email.trim().split_once('@').is_some_and(|(name, host)| {
+            !name.is_empty()
+                && !host.is_empty()
+                && !host.contains('@')
+                && !email.trim().contains(char::is_whitespace)
+        });
+        if !is_address {
+            self.reject(&email_variable, "must be an e-mail address");
+        }
+        let password = match self.prefixed("INITIAL_USER_PASSWORD") {
+            None => {
+                let problem = format!("is required together with {email_variable}");
+                self.reject("CENTAUR_CONSOLE_INITIAL_USER_PASSWORD", problem);
+                String::new()
+            }
+            Some((variable, password)) => {
+                if password.chars().count() < 12 {
+                    self.reject(variable, "is too short (minimum is 12 characters)");
+                }
+                password
+            }
+        };
+        let api_key = self.prefixed("INITIAL_API_KEY").map(|(variable, key)| {
+            if !is_token(&key, "iak_") {
+                self.reject(variable, "must be iak_ and 64 lower case hexadecimal digits");
+            }
+            Secret::new(key)
+        });
+        let api_key_file = self.prefixed("INITIAL_API_KEY_FILE").map(|(_, path)| PathBuf::from(path));
+        Some(FirstUser { email, password: Secret::new(password), api_key, api_key_file })
+    }
+
+    fn api_server(&mut self) -> Option<ApiServer> {
+        let signing_key = Secret::new(self.plain("CENTAUR_JWT_SIGNING_SECRET")?);
+        let or = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_owned());
+        let listed = self.plain("CENTAUR_API_SERVER_PROXY_HOSTS").unwrap_or_default();
+        let url = self.plain("CENTAUR_API_URL");
+        Some(ApiServer {
+            signing_key,
+            issuer: or(self.plain("CENTAUR_API_JWT_ISSUER"), ApiServer::ISSUER),
+            audience: or(self.plain("CENTAUR_API_JWT_AUDIENCE"), ApiServer::AUDIENCE),
+            hosts: ApiServer::hosts(&listed, url.as_deref()),
+        })
+    }
+
+    fn fallback(&mut self) -> FallbackMode {
+        let name = "CENTAUR_CHANNEL_USER_FALLBACK";
+        let Some(text) = self.plain(name) else { return FallbackMode::default() };
+        let mode = FallbackMode::named(text.trim());
+        if mode.is_none() {
+            self.reject(name, "must be one of per-target, when-empty, never");
+        }
+        mode.unwrap_or(FallbackMode::Never)
+    }
+
+    fn max_age(&mut self) -> Duration {
+        let mut seconds = 900;
+        if let Some((variable, text)) = self.prefixed("CONFIG_MAX_AGE_SECONDS") {
+            match text.trim().parse::<u64>() {
+                Ok(given @ 30..=86_400) => seconds = given,
+                _ => self.reject(variable, "must be a number of seconds, 30 to 86400"),
+            }
+        }
+        Duration::from_secs(seconds)
+    }
+}
+
+/// A prefix and 64 lower case hexadecimal digits: API keys and proxy tokens.
+pub(crate) fn is_token(text: &str, prefix: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.strip_prefix(prefix).is_some_and(|rest| rest.len() == 64 && rest.bytes().all(is_digit))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,43 @@
+//! `centaur-console`: reads its settings, opens its database and serves until it is told to stop.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use centaur_console::app::{self, Server};
+use centaur_console::config::Config;
+use clap::Parser as _;
+
+/// The console: a JSON API for principals, secrets and grants, and what proxies get of them.
+///
+/// Everything else is set by the environment: see docs/console.md.
+#[derive(Debug, clap::Parser)]
+#[command(name = "centaur-console", version)]
+struct Args {
+    /// Seal with a key that everybody knows, when no key is set. For trying things out.
+    #[arg(long)]
+    dev: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(run(&args)));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            // Nobody reads what cannot be written.
+            let _ = writeln!(std::io::stderr(), "centaur-console: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &Args) -> Result<(), String> {
+    let config =
+        Config::from_env(|name| std::env::var(name).ok(), args.dev).map_err(|error| error.to_string())?;
+    let server = Server::start(config).await.map_err(|error| error.to_string())?;
+    let stop = app::stop_signal().map_err(|error| format!("signals: {error}"))?;
+    app::log("info", "listening", &[("address", &server.address().to_string())]);
+    server.serve(stop).await;
+    Ok(())
+}
