@@ -1,6 +1,6 @@
 //! The JSON API: one file per resource, each with its handlers and its form of the rows.
 //!
-//! A handler takes a [`Call`], which only exists once the key was checked, and gives an [`Answer`] or a [`Failure`].
+//! A handler takes a `Call`, which only exists once the key was checked, and gives an `Answer` or a `Failure`.
 //! To add a route: a handler in the file of its resource and a line in its `routes`.
 
 mod answer;
