@@ -28,7 +28,7 @@ use axum::response::IntoResponse as _;
 use axum::routing::{MethodFilter, on};
 
 pub(crate) use self::failed_auth::FailedAuth;
-pub(crate) use self::secrets::{kind_of, stored_body, stored_common};
+pub(crate) use self::secrets::{stored_body, stored_common};
 pub(crate) use self::shell::Peer;
 pub(crate) use self::token::new_token;
 
@@ -64,7 +64,7 @@ async fn not_found() -> axum::response::Response {
     Failure::from(ApiError::unmatched_route()).into_response()
 }
 
-/// One method of one path. `HEAD` is not `GET`: nobody asks for it, and what is not offered is 404.
+/// One method of one path; `HEAD` comes with `GET`. What is not offered is 404.
 fn route<H, T>(path: &str, method: MethodFilter, handler: H) -> Router<App>
 where
     H: Handler<T, App>,

@@ -191,11 +191,6 @@ impl Pipeline {
         self.stages.iter().map(|s| &*s.name).collect::<Vec<_>>().join(" \u{2192} ")
     }
 
-    /// Names of the secrets and where their values come from, for `explain` and the read-ahead at start.
-    pub fn secrets(&self) -> impl Iterator<Item = &SecretsStage> {
-        self.stages.iter().filter_map(|stage| stage.secrets())
-    }
-
     /// Decides one request and edits it. On a refusal the request must not be sent.
     pub async fn request(&self, passage: &mut Passage<'_>) -> Result<Permit, Refusal> {
         let plan = self.plans.of(&passage.target.host, self);

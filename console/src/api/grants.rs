@@ -10,7 +10,6 @@ use serde_json::{Map, Value};
 
 use super::answer::{Answer, Result};
 use super::call::Call;
-use super::secrets::{kind_of, stored_kind};
 use super::target::{found, oid};
 use super::{WRITE, list, principals, roles, route};
 use crate::app::App;
@@ -142,8 +141,7 @@ async fn role(tx: &mut ReadTx, text: &str) -> Result<Grantee> {
 }
 
 async fn secret(tx: &mut ReadTx, kind: SecretKind, text: &str) -> Result<SecretId> {
-    let id = SecretId::parse(stored_kind(kind), text)
-        .map_err(|_| ApiError::unknown_oid(kind.type_name(), text))?;
+    let id = SecretId::parse(kind, text).map_err(|_| ApiError::unknown_oid(kind.type_name(), text))?;
     found(tx.secret(id).await?, kind.type_name(), text)?;
     Ok(id)
 }
@@ -155,7 +153,7 @@ fn shown(row: &Grant) -> Map<String, Value> {
             Grantee::Principal(id) => grant::Grantee::Principal(id.to_string()),
             Grantee::Role(id) => grant::Grantee::Role(id.to_string()),
         },
-        kind: kind_of(row.secret.kind),
+        kind: row.secret.kind,
         secret_oid: row.secret.to_string(),
         priority: row.priority,
         expires_at: row.expires_at.map(|at| at.0),

@@ -7,7 +7,7 @@ use axum::routing::MethodFilter;
 use centaur_store::{Name, ReadTx, SecretId, StoredSecret, Upserted, WriteTx};
 use serde_json::{Map, Value};
 
-pub(crate) use self::form::{kind_of, stored_body, stored_common, stored_kind};
+pub(crate) use self::form::{stored_body, stored_common};
 
 use super::answer::{Answer, Result};
 use super::call::Call;
@@ -36,7 +36,7 @@ pub(super) fn routes(kind: SecretKind) -> Router<App> {
 async fn all(kind: SecretKind, call: Call) -> Result {
     let (page, rows) = list::page(&call)?;
     let filter = list::filter(&call)?;
-    let listed = call.read().await?.secrets(Some(stored_kind(kind)), &filter, rows).await?;
+    let listed = call.read().await?.secrets(Some(kind), &filter, rows).await?;
     // A row that does not read fails the list: showing the rest would hide it.
     let bodies = listed.rows.iter().map(stored_body).collect::<std::result::Result<Vec<_>, _>>()?;
     let resources = listed.rows.iter().zip(&bodies).map(|(row, body)| shown(row, body)).collect();
@@ -51,7 +51,7 @@ async fn one(kind: SecretKind, call: Call) -> Result {
 
 async fn lookup(kind: SecretKind, call: Call) -> Result {
     let (namespace, foreign_id) = (call.param(0), call.param(1));
-    let row = call.read().await?.secret_named(stored_kind(kind), &Name::new(namespace, foreign_id)).await?;
+    let row = call.read().await?.secret_named(kind, &Name::new(namespace, foreign_id)).await?;
     let row = found_named(row, kind.type_name(), namespace, foreign_id)?;
     Ok(Answer::one(shown(&row, &stored_body(&row)?)))
 }
@@ -64,7 +64,6 @@ async fn create(kind: SecretKind, call: Call) -> Result {
                 let (definition, known) = read(tx, kind, &mut attributes, Address::New, None).await?;
                 let (document, sources) = form::stored(&definition, |credential| known.id(credential));
                 let Identity { namespace, foreign_id } = &definition.identity;
-                let kind = stored_kind(kind);
                 Ok(tx.create_secret(kind, namespace, foreign_id.as_deref(), &document, &sources).await?)
             })
         })
@@ -80,7 +79,7 @@ async fn put(kind: SecretKind, call: Call) -> Result {
 async fn upsert(tx: &mut WriteTx<'_>, kind: SecretKind, call: &Call) -> Result<Upserted<StoredSecret>> {
     let mut attributes = call.attributes()?;
     let text = call.param(0);
-    if !stored_kind(kind).claims(text) {
+    if !kind.claims(text) {
         return upsert_named(tx, kind, call, &mut attributes).await;
     }
     let id = id(kind, text)?;
@@ -105,12 +104,12 @@ async fn upsert_named(
     // A name that cannot be has no row; what is wrong with it is said below.
     let is_possible = is_url_safe(&namespace) && is_url_safe(foreign_id);
     let name = Name::new(namespace, foreign_id);
-    let stored = if is_possible { tx.secret_named(stored_kind(kind), &name).await? } else { None };
+    let stored = if is_possible { tx.secret_named(kind, &name).await? } else { None };
     call.expect_revision(stored.as_ref().map(|stored| stored.revision))?;
     let address = Address::Named(foreign_id);
     let (definition, known) = read(tx, kind, attributes, address, stored.as_ref()).await?;
     let (document, sources) = form::stored(&definition, |credential| known.id(credential));
-    Ok(tx.upsert_secret(stored_kind(kind), &name, &document, &sources, None).await?)
+    Ok(tx.upsert_secret(kind, &name, &document, &sources, None).await?)
 }
 
 async fn delete(kind: SecretKind, call: Call) -> Result {
@@ -127,7 +126,7 @@ async fn delete(kind: SecretKind, call: Call) -> Result {
 }
 
 fn id(kind: SecretKind, text: &str) -> Result<SecretId> {
-    SecretId::parse(stored_kind(kind), text).map_err(|_| ApiError::unknown_oid(kind.type_name(), text).into())
+    SecretId::parse(kind, text).map_err(|_| ApiError::unknown_oid(kind.type_name(), text).into())
 }
 
 /// Reads a document with all that its checks ask for.

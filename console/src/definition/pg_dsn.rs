@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::SourceType;
 use super::dsn::{Database, database_of};
 use super::pg_settings::{Setting, settings, shown_settings};
-use super::source::{Source, SourceReader, SourceType};
+use super::source::{Source, SourceReader};
 use crate::wire::{Identity, Reader, is_blank};
 
 /// An upstream and how sessions on it begin.

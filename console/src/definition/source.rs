@@ -1,6 +1,6 @@
 //! Where a value comes from.
 
-use centaur_base::Secret;
+use centaur_base::{Secret, SourceType};
 use centaur_policies::yaml::GoDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -8,32 +8,6 @@ use serde_json::{Map, Value, json};
 use super::context::{Context, CredentialRef};
 use super::values::Values;
 use crate::wire::{Attributes, Reader, is_blank};
-
-/// The kinds of source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum SourceType {
-    /// A variable of the environment.
-    #[serde(rename = "env")]
-    Env,
-    /// AWS Secrets Manager.
-    #[serde(rename = "aws_sm")]
-    AwsSm,
-    /// AWS Systems Manager Parameter Store.
-    #[serde(rename = "aws_ssm")]
-    AwsSsm,
-    /// 1Password with a service account.
-    #[serde(rename = "1password")]
-    OnePassword,
-    /// 1Password through a Connect server.
-    #[serde(rename = "1password_connect")]
-    OnePasswordConnect,
-    /// The value itself, sealed in the store.
-    #[serde(rename = "control_plane")]
-    ControlPlane,
-    /// The current access token of a broker credential.
-    #[serde(rename = "token_broker")]
-    TokenBroker,
-}
 
 /// Keys of `config` that a type takes.
 struct Keys {
@@ -44,48 +18,17 @@ struct Keys {
 /// Keys that every type takes.
 const COMMON: [&str; 2] = ["json_key", "ttl"];
 
-impl SourceType {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Env,
-        Self::AwsSm,
-        Self::AwsSsm,
-        Self::OnePassword,
-        Self::OnePasswordConnect,
-        Self::ControlPlane,
-        Self::TokenBroker,
-    ];
-
-    /// The value of `source_type`, and of `type` on the wire to a proxy.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Env => "env",
-            Self::AwsSm => "aws_sm",
-            Self::AwsSsm => "aws_ssm",
-            Self::OnePassword => "1password",
-            Self::OnePasswordConnect => "1password_connect",
-            Self::ControlPlane => "control_plane",
-            Self::TokenBroker => "token_broker",
-        }
-    }
-
-    /// The type of a name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-
-    const fn keys(self) -> Keys {
-        let (required, optional): (&[&str], &[&str]) = match self {
-            Self::Env => (&["var"], &[]),
-            Self::AwsSm => (&["secret_id"], &["region"]),
-            Self::AwsSsm => (&["name"], &["region", "with_decryption"]),
-            Self::OnePassword => (&["secret_ref"], &["token_env"]),
-            Self::OnePasswordConnect => (&["secret_ref"], &["host_env", "token_env"]),
-            Self::ControlPlane => (&[], &[]),
-            Self::TokenBroker => (&["credential_id"], &["credential_namespace"]),
-        };
-        Keys { required, optional }
-    }
+const fn keys(of: SourceType) -> Keys {
+    let (required, optional): (&[&str], &[&str]) = match of {
+        SourceType::Env => (&["var"], &[]),
+        SourceType::AwsSm => (&["secret_id"], &["region"]),
+        SourceType::AwsSsm => (&["name"], &["region", "with_decryption"]),
+        SourceType::OnePassword => (&["secret_ref"], &["token_env"]),
+        SourceType::OnePasswordConnect => (&["secret_ref"], &["host_env", "token_env"]),
+        SourceType::ControlPlane => (&[], &[]),
+        SourceType::TokenBroker => (&["credential_id"], &["credential_namespace"]),
+    };
+    Keys { required, optional }
 }
 
 /// A source as it is stored and shown. An inline value is not in it but in [`Values`].
@@ -271,7 +214,7 @@ fn source_type(reader: &mut Reader<'_>) -> Option<SourceType> {
         }
         Some(_) => String::new(),
     };
-    let known = SourceType::named(&name);
+    let known = SourceType::parse(&name);
     if known.is_none() {
         reader.reject("source_type", "is not included in the list");
     }
@@ -279,7 +222,7 @@ fn source_type(reader: &mut Reader<'_>) -> Option<SourceType> {
 }
 
 fn check_config(source_type: SourceType, config: &Map<String, Value>, reader: &mut Reader<'_>) {
-    let keys = source_type.keys();
+    let keys = keys(source_type);
     let name = source_type.as_str();
     for key in keys.required {
         if !config.contains_key(*key) {

@@ -6,7 +6,7 @@ use centaur_base::oid::{BrokerCredentialId, PrincipalId};
 use centaur_store::{AccessToken, EffectiveSecret, ReadTx, SourceType, StoreError};
 use serde_json::Value;
 
-use crate::api::{kind_of, stored_body, stored_common};
+use crate::api::{stored_body, stored_common};
 use crate::config::Config;
 use crate::definition::CredentialRef;
 use crate::effective::{
@@ -135,7 +135,7 @@ impl World {
     /// Takes a secret in; its grants.
     fn add(&mut self, one: EffectiveSecret) -> Result<Vec<Grant>, StoreError> {
         let EffectiveSecret { secret: row, paths, values, .. } = one;
-        let key = SecretKey { kind: kind_of(row.id.kind), id: row.id.row };
+        let key = SecretKey { kind: row.id.kind, id: row.id.row };
         for source in row.sources.iter().filter(|source| source.source_type == SourceType::TokenBroker) {
             let text = |key: &str| source.config.get(key).and_then(Value::as_str).map(str::to_owned);
             if let (Some(credential), Some(id)) = (source.broker_credential, text("credential_id")) {

@@ -3,7 +3,6 @@
 //! A write replaces the document: what it does not carry is reset (console-api.md, section 6.3). Values of
 //! `control_plane` sources are sealed, and read only by [`ReadTx::source_values`].
 
-mod id;
 mod write;
 
 use std::collections::BTreeMap;
@@ -13,7 +12,8 @@ use centaur_base::oid::{BrokerCredentialId, Oid, UserId};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub use id::{SecretId, SecretKind};
+pub use centaur_base::SourceType;
+pub use centaur_base::oid::{SecretId, SecretKind};
 pub use write::KEEP_SECRET;
 
 use crate::db::{Arg, Row, args};
@@ -106,62 +106,6 @@ pub enum SourceValue {
     Given(Secret<String>),
     /// The one that is stored in the same slot (`keep_secret`); refused when there is none.
     Kept,
-}
-
-/// Where the value of a source comes from (console-api.md, section 7.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SourceType {
-    /// An environment variable.
-    Env,
-    /// AWS Secrets Manager.
-    AwsSm,
-    /// AWS SSM Parameter Store.
-    AwsSsm,
-    /// 1Password by a service account.
-    OnePassword,
-    /// 1Password Connect.
-    OnePasswordConnect,
-    /// The store itself, sealed.
-    ControlPlane,
-    /// A broker credential.
-    TokenBroker,
-}
-
-impl SourceType {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Env,
-        Self::AwsSm,
-        Self::AwsSsm,
-        Self::OnePassword,
-        Self::OnePasswordConnect,
-        Self::ControlPlane,
-        Self::TokenBroker,
-    ];
-
-    /// As the API, the table and the proxy write it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Env => "env",
-            Self::AwsSm => "aws_sm",
-            Self::AwsSsm => "aws_ssm",
-            Self::OnePassword => "1password",
-            Self::OnePasswordConnect => "1password_connect",
-            Self::ControlPlane => "control_plane",
-            Self::TokenBroker => "token_broker",
-        }
-    }
-
-    /// The inverse of [`SourceType::as_str`].
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.as_str() == text)
-    }
-}
-
-impl Serialize for SourceType {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
 }
 
 pub(crate) const COLUMNS: &str = "id, kind, namespace, foreign_id, name, description, labels, definition, rules, \

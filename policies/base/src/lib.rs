@@ -4,5 +4,7 @@
 
 pub mod oid;
 mod secret;
+mod source_type;
 
 pub use secret::Secret;
+pub use source_type::SourceType;

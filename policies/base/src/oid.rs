@@ -5,10 +5,14 @@
 //!
 //! To add a kind: one line in the call of `kinds!` at the end of this file, and its row in the vectors of the tests.
 
+mod secret;
+
 use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 use sqids::Sqids;
+
+pub use secret::{SecretId, SecretKind};
 
 /// Why a text is no identifier of the kind that was asked for. The API answers 404, as for a row that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

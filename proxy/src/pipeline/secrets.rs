@@ -26,14 +26,14 @@ use crate::sources::{SecretValue, Source, SourcePool};
 const MOST_SETS: usize = 64;
 
 /// The entries of one `secrets` transform.
-pub struct SecretsStage {
+pub(super) struct SecretsStage {
     entries: Vec<Entry>,
     /// The control plane has not vouched for these for too long: no value is placed.
     withdrawn: AtomicBool,
 }
 
 /// One entry.
-pub struct Entry {
+pub(super) struct Entry {
     spec: SecretSpec,
     id: u64,
     name: String,
@@ -100,8 +100,7 @@ impl SecretsStage {
         self.entries.iter().map(|entry| &entry.spec.rules)
     }
 
-    /// The entries, for `explain`.
-    pub fn entries(&self) -> &[Entry] {
+    pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
@@ -175,16 +174,6 @@ impl SecretsStage {
 }
 
 impl Entry {
-    /// The name of the source.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// What was configured.
-    pub fn spec(&self) -> &SecretSpec {
-        &self.spec
-    }
-
     /// Tells bindings apart: equal for two entries that differ in their values alone.
     pub(super) fn id(&self) -> u64 {
         self.id

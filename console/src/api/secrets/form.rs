@@ -2,36 +2,10 @@
 
 use centaur_base::Secret;
 use centaur_base::oid::BrokerCredentialId;
-use centaur_store::{Document, NewSource, SourceType, SourceValue, StoreError, StoredSecret};
+use centaur_store::{Document, NewSource, SourceValue, StoreError, StoredSecret};
 use serde_json::{Map, Value};
 
-use crate::definition::{Body, Common, CredentialRef, Definition, SecretKind};
-
-/// The store's name of a kind.
-pub(crate) const fn stored_kind(kind: SecretKind) -> centaur_store::SecretKind {
-    match kind {
-        SecretKind::Static => centaur_store::SecretKind::Static,
-        SecretKind::GcpAuth => centaur_store::SecretKind::GcpAuth,
-        SecretKind::GcpIdToken => centaur_store::SecretKind::GcpIdToken,
-        SecretKind::AwsAuth => centaur_store::SecretKind::AwsAuth,
-        SecretKind::OauthToken => centaur_store::SecretKind::OauthToken,
-        SecretKind::PgDsn => centaur_store::SecretKind::PgDsn,
-        SecretKind::Hmac => centaur_store::SecretKind::Hmac,
-    }
-}
-
-/// The inverse of [`stored_kind`].
-pub(crate) const fn kind_of(kind: centaur_store::SecretKind) -> SecretKind {
-    match kind {
-        centaur_store::SecretKind::Static => SecretKind::Static,
-        centaur_store::SecretKind::GcpAuth => SecretKind::GcpAuth,
-        centaur_store::SecretKind::GcpIdToken => SecretKind::GcpIdToken,
-        centaur_store::SecretKind::AwsAuth => SecretKind::AwsAuth,
-        centaur_store::SecretKind::OauthToken => SecretKind::OauthToken,
-        centaur_store::SecretKind::PgDsn => SecretKind::PgDsn,
-        centaur_store::SecretKind::Hmac => SecretKind::Hmac,
-    }
-}
+use crate::definition::{Body, Common, CredentialRef, Definition};
 
 /// The body is the document's definition, without its rules, which have a column of their own.
 const RULES: &str = "rules";
@@ -52,7 +26,7 @@ pub(super) fn stored(
     };
     let Common { name, description, labels } = definition.common.clone();
     let sources = definition.body.sources().into_iter().map(|(slot, source)| NewSource {
-        source_type: SourceType::parse(source.source_type.as_str()).unwrap_or(SourceType::ControlPlane),
+        source_type: source.source_type,
         config: source.config.clone(),
         value: match definition.values.value(&slot) {
             Some(value) => SourceValue::Given(Secret::new(value.expose().clone())),

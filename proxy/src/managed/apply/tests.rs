@@ -1,4 +1,3 @@
-use centaur_client::sync::Payload;
 use centaur_policies::host::CanonicalHost;
 use centaur_policies::pattern::{HostPattern, Scheme};
 use centaur_policies::rule::{Destination as To, Rule};
@@ -44,7 +43,7 @@ fn allows(policy: &Policy, host: &str) -> bool {
 }
 
 fn credentials(policy: &Policy) -> usize {
-    policy.pipeline().secrets().map(|stage| stage.entries().len()).sum()
+    policy.pipeline().credentials().count()
 }
 
 fn secret(host: &str) -> Value {

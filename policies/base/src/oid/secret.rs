@@ -1,29 +1,31 @@
-//! A secret's id: seven prefixes, one table.
+//! The seven types of secret, their names, and the id of one: seven prefixes, one row number.
 
 use std::fmt;
 
-use centaur_base::oid::{
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::{
     AwsAuthSecretId, GcpAuthSecretId, GcpIdTokenSecretId, HmacSecretId, OauthTokenSecretId, Oid, OidError,
     PgDsnSecretId, StaticSecretId,
 };
-use serde::{Serialize, Serializer};
 
-/// A kind of secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A type of secret. The order is that of the keys in a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SecretKind {
-    /// `static_secrets`
+    /// A value put into a header, a parameter, a body or a path.
     Static,
-    /// `gcp_auth_secrets`
+    /// Access tokens of a Google service account.
     GcpAuth,
-    /// `gcp_id_token_secrets`
+    /// Identity tokens of a Google service account.
     GcpIdToken,
-    /// `aws_auth_secrets`
+    /// AWS request signatures.
     AwsAuth,
-    /// `oauth_token_secrets`
+    /// Tokens that the proxy fetches from a token endpoint.
     OauthToken,
-    /// `pg_dsn_secrets`
+    /// A PostgreSQL upstream.
     PgDsn,
-    /// `hmac_secrets`
+    /// Signed requests.
     Hmac,
 }
 
@@ -64,7 +66,7 @@ macro_rules! by_kind {
 }
 
 impl SecretKind {
-    /// All kinds, in the order in which the API lists their keys.
+    /// All of them.
     pub const ALL: [Self; 7] = [
         Self::Static,
         Self::GcpAuth,
@@ -75,8 +77,8 @@ impl SecretKind {
         Self::Hmac,
     ];
 
-    /// As the table writes it and the API spells it in keys: `static_secret`; `_id` and `s` make the others.
-    pub fn as_str(self) -> &'static str {
+    /// As the store writes it.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Static => "static_secret",
             Self::GcpAuth => "gcp_auth_secret",
@@ -88,13 +90,57 @@ impl SecretKind {
         }
     }
 
+    /// The name in the text of a 404.
+    pub const fn type_name(self) -> &'static str {
+        match self {
+            Self::Static => "StaticSecret",
+            Self::GcpAuth => "GcpAuthSecret",
+            Self::GcpIdToken => "GcpIdTokenSecret",
+            Self::AwsAuth => "AwsAuthSecret",
+            Self::OauthToken => "OauthTokenSecret",
+            Self::PgDsn => "PgDsnSecret",
+            Self::Hmac => "HmacSecret",
+        }
+    }
+
+    /// The last segment of its collection's path.
+    pub const fn collection(self) -> &'static str {
+        match self {
+            Self::Static => "static_secrets",
+            Self::GcpAuth => "gcp_auth_secrets",
+            Self::GcpIdToken => "gcp_id_token_secrets",
+            Self::AwsAuth => "aws_auth_secrets",
+            Self::OauthToken => "oauth_token_secrets",
+            Self::PgDsn => "pg_dsn_secrets",
+            Self::Hmac => "hmac_secrets",
+        }
+    }
+
+    /// Its key in a grant.
+    pub const fn grant_key(self) -> &'static str {
+        match self {
+            Self::Static => "static_secret_id",
+            Self::GcpAuth => "gcp_auth_secret_id",
+            Self::GcpIdToken => "gcp_id_token_secret_id",
+            Self::AwsAuth => "aws_auth_secret_id",
+            Self::OauthToken => "oauth_token_secret_id",
+            Self::PgDsn => "pg_dsn_secret_id",
+            Self::Hmac => "hmac_secret_id",
+        }
+    }
+
     /// The inverse of [`SecretKind::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// The prefix of its ids.
-    pub fn prefix(self) -> &'static str {
+    /// The type whose collection this is.
+    pub fn of_collection(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.collection() == name)
+    }
+
+    /// What its ids begin with, without the underscore.
+    pub const fn prefix(self) -> &'static str {
         by_kind!(self, Id => Id::PREFIX)
     }
 
