@@ -3,8 +3,9 @@
 
 use std::error::Error as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -96,6 +97,15 @@ pub(crate) async fn body(
         whole.extend_from_slice(&chunk);
     }
     Ok(whole)
+}
+
+/// `Retry-After`: seconds or a date (RFC 9110 section 10.2.3).
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).ok()
 }
 
 /// What the HTTP library says, down to the cause and without the address.

@@ -14,9 +14,9 @@
 mod error;
 mod payload;
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 pub use self::error::SyncError;
 pub use self::payload::{Member, Payload, PayloadError};
@@ -97,7 +97,7 @@ impl SyncClient {
                 return Err(SyncError::refused(
                     status.as_u16(),
                     &body,
-                    retry_after(&headers),
+                    http::retry_after(&headers),
                     token.expose(),
                 ));
             }
@@ -144,15 +144,6 @@ fn waits(headers: &HeaderMap) -> bool {
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let seconds: u64 = headers.get(MAX_AGE)?.to_str().ok()?.trim().parse().ok()?;
     (seconds > 0).then(|| Duration::from_secs(seconds))
-}
-
-/// Seconds or a date (RFC 9110 section 10.2.3).
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).ok()
 }
 
 #[cfg(test)]

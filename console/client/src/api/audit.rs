@@ -1,0 +1,46 @@
+//! `audit_events`
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::ApiClient;
+use super::call::Request;
+use super::error::ApiError;
+use super::path::Path;
+
+/// Which events, as names and values of the query.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Filters and the place to go on from.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// Some events and what the console says of the rest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditPage {
+    /// The events, as served.
+    pub events: Vec<Value>,
+    /// `meta`, as served.
+    pub meta: Value,
+}
+
+impl ApiClient {
+    /// One page of the console's audit log; `None` from a console that has none.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub async fn audit_events(&self, query: &AuditQuery) -> Result<Option<AuditPage>, ApiError> {
+        let path = Path::of(&["audit_events"]);
+        let request = Request { query: &query.parameters, ..Request::new(Method::GET, path.clone()) };
+        let mut reply = match self.send(request).await {
+            Ok(reply) => reply,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some(Value::Array(events)) = reply.body.get_mut("data").map(Value::take) else {
+            return Err(ApiError::unexpected("GET", &path, "`data` is not a list"));
+        };
+        let meta = reply.body.get_mut("meta").map(Value::take).unwrap_or_default();
+        Ok(Some(AuditPage { events, meta }))
+    }
+}
