@@ -6,7 +6,6 @@ mod constraints;
 mod ledger;
 mod objects;
 mod open;
-mod postgres;
 mod secrets;
 mod world;
 

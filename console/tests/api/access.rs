@@ -4,6 +4,7 @@ use centaur_store::{Actor, NewUser, StoreError, TokenHash, UserPatch, UserStatus
 use serde_json::json;
 
 use crate::console::{Console, KEY};
+use crate::on_both;
 
 const REFUSED: &str = r#"{"error":{"message":"invalid or missing API key"}}"#;
 const OTHER: &str = "iak_0000000000000000000000000000000000000000000000000000000000000001";
@@ -13,7 +14,6 @@ async fn status_with(console: &Console, authorization: &str) -> (u16, String) {
     (reply.status, reply.text)
 }
 
-#[tokio::test]
 async fn only_bearer_and_a_good_key_is_let_in() {
     let console = Console::start().await;
     for good in [format!("Bearer {KEY}"), format!("Bearer   {KEY}")] {
@@ -35,7 +35,6 @@ async fn only_bearer_and_a_good_key_is_let_in() {
     assert_eq!((none.status, none.text.as_str()), (401, REFUSED));
 }
 
-#[tokio::test]
 async fn keys_of_users_who_are_no_administrators_reach_keys_alone_and_those_of_disabled_users_nothing() {
     let console = Console::start().await;
     let user = NewUser {
@@ -76,7 +75,6 @@ async fn keys_of_users_who_are_no_administrators_reach_keys_alone_and_those_of_d
     assert_eq!(status_with(&console, &bearer).await, (401, REFUSED.to_owned()));
 }
 
-#[tokio::test]
 async fn failures_are_limited_per_address_and_a_good_key_is_let_in_all_the_same() {
     let console = Console::start().await;
     for _ in 0..30 {
@@ -89,7 +87,6 @@ async fn failures_are_limited_per_address_and_a_good_key_is_let_in_all_the_same(
     console.get("/api/v1/proxies").await.expect(200);
 }
 
-#[tokio::test]
 async fn a_key_is_shown_once_ends_when_it_is_deleted_and_never_deletes_itself() {
     let console = Console::start().await;
     assert_eq!(
@@ -117,3 +114,10 @@ async fn a_key_is_shown_once_ends_when_it_is_deleted_and_never_deletes_itself() 
     let gone = console.delete(&path).await.expect(404);
     assert_eq!(gone["error"]["message"], format!("Couldn't find ApiKey with oid \"{id}\""));
 }
+
+on_both!(
+    only_bearer_and_a_good_key_is_let_in,
+    keys_of_users_who_are_no_administrators_reach_keys_alone_and_those_of_disabled_users_nothing,
+    failures_are_limited_per_address_and_a_good_key_is_let_in_all_the_same,
+    a_key_is_shown_once_ends_when_it_is_deleted_and_never_deletes_itself,
+);

@@ -1,4 +1,4 @@
-//! A console on a free port with SQLite in a temporary directory, and a client.
+//! A console on a free port with a database of its own, and a client.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -29,10 +29,38 @@ const SETTINGS: &[(&str, &str)] = &[
     ("CENTAUR_CONSOLE_INITIAL_API_KEY", KEY),
 ];
 
+tokio::task_local! {
+    /// The engine of the test that is running.
+    pub(crate) static ENGINE: Engine;
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// What stays of a console that has stopped.
+pub(crate) struct Home {
+    pub(crate) database: String,
+    _dir: TempDir,
+}
+
+impl Home {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let database = match ENGINE.get() {
+            Engine::Sqlite => format!("sqlite:{}", dir.path().join("console.db").display()),
+            Engine::Postgres => centaur_test_postgres::new_database().await,
+        };
+        Self { database, _dir: dir }
+    }
+}
+
 pub(crate) struct Console {
     pub(crate) address: SocketAddr,
     pub(crate) app: App,
-    pub(crate) dir: TempDir,
+    home: Home,
     client: Client<HttpConnector, Full<Bytes>>,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
@@ -77,30 +105,28 @@ impl Console {
     }
 
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        Self::at(dir, settings).await
+        Self::at(Home::new().await, settings).await
     }
 
-    pub(crate) async fn at(dir: TempDir, settings: &[(&str, &str)]) -> Self {
-        let database = format!("sqlite:{}", dir.path().join("console.db").display());
+    pub(crate) async fn at(home: Home, settings: &[(&str, &str)]) -> Self {
         let mut env: HashMap<_, _> = SETTINGS.iter().chain(settings).copied().collect();
-        env.insert("DATABASE_URL", &database);
+        env.insert("DATABASE_URL", &home.database);
         let config = Config::from_env(|name| env.get(name).map(|value| (*value).to_owned()), false);
         let server = Server::start(config.expect("settings")).await.expect("a console");
         let (address, app) = (server.address(), server.app());
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(server.serve(async move { drop(stopped.await) }));
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-        Self { address, app, dir, client, stop: Some(stop), task: Some(task) }
+        Self { address, app, home, client, stop: Some(stop), task: Some(task) }
     }
 
     /// Stops it; the database stays.
-    pub(crate) async fn stop(mut self) -> TempDir {
+    pub(crate) async fn stop(mut self) -> Home {
         drop(self.stop.take());
         if let Some(task) = self.task.take() {
             task.await.expect("served to the end");
         }
-        self.dir
+        self.home
     }
 
     pub(crate) async fn send(

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::console::{Console, secret};
+use crate::on_both;
 
-#[tokio::test]
 async fn a_grant_is_made_once_and_its_priority_alone_can_change() {
     let console = Console::start().await;
     let principal = console.make("/api/v1/principals", json!({"foreign_id":"p"})).await;
@@ -35,7 +35,6 @@ async fn a_grant_is_made_once_and_its_priority_alone_can_change() {
     assert_eq!(console.delete(&path).await.status, 404);
 }
 
-#[tokio::test]
 async fn both_ends_have_to_be_named_and_to_exist() {
     let console = Console::start().await;
     let principal = console.make("/api/v1/principals", json!({"foreign_id":"p"})).await;
@@ -54,3 +53,5 @@ async fn both_ends_have_to_be_named_and_to_exist() {
     let other = console.make("/api/v1/principals", other).await;
     post(json!({"principal_id":other,"static_secret_id":secret})).await.expect(201);
 }
+
+on_both!(a_grant_is_made_once_and_its_priority_alone_can_change, both_ends_have_to_be_named_and_to_exist,);

@@ -1,4 +1,4 @@
-//! The running console over HTTP, each test with a database of its own.
+//! The running console over HTTP, each test with a database of its own, on SQLite and on PostgreSQL.
 
 mod access;
 mod console;
@@ -7,3 +7,23 @@ mod principals;
 mod secrets;
 mod shell;
 mod sync;
+
+/// Runs each test on both engines: `sqlite::…` and `postgres::…` are the same tests.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                crate::console::ENGINE.scope(crate::console::Engine::Sqlite, super::$name()).await;
+            })*
+        }
+
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                crate::console::ENGINE.scope(crate::console::Engine::Postgres, super::$name()).await;
+            })*
+        }
+    };
+}
+use on_both;

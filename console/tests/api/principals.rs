@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::console::{Console, KEY};
+use crate::on_both;
 
-#[tokio::test]
 async fn an_upsert_makes_then_updates_what_it_says() {
     let console = Console::start().await;
     let path = "/api/v1/principals/slack-channel-c1";
@@ -28,7 +28,6 @@ async fn an_upsert_makes_then_updates_what_it_says() {
     );
 }
 
-#[tokio::test]
 async fn what_is_not_there_is_404_with_its_name() {
     let console = Console::start().await;
     console.make("/api/v1/principals", json!({"foreign_id":"there"})).await;
@@ -46,7 +45,6 @@ async fn what_is_not_there_is_404_with_its_name() {
     assert_eq!(console.put("/api/v1/principals/prn_nothing1", json!({"name":"x"})).await.status, 404);
 }
 
-#[tokio::test]
 async fn concurrent_upserts_of_one_name_make_one_row() {
     let console = Console::start().await;
     let put = || console.put("/api/v1/principals/one.json", json!({"name":"x"}));
@@ -76,7 +74,6 @@ async fn futures<F: Future<Output = crate::console::Reply>>(count: usize, make: 
     done
 }
 
-#[tokio::test]
 async fn lists_are_paged_by_namespace_and_labels() {
     let console = Console::start().await;
     for name in ["a", "b", "c"] {
@@ -108,7 +105,6 @@ async fn lists_are_paged_by_namespace_and_labels() {
     }
 }
 
-#[tokio::test]
 async fn slack_rows_are_replaced_whole_or_written_one_by_one() {
     let console = Console::start().await;
     let id = console.make("/api/v1/principals", json!({"foreign_id":"p"})).await;
@@ -128,7 +124,6 @@ async fn slack_rows_are_replaced_whole_or_written_one_by_one() {
     assert_eq!(cleared.data(200)["slack_channel_permissions"], json!([]));
 }
 
-#[tokio::test]
 async fn roles_are_assigned_once_within_a_namespace() {
     let console = Console::start().await;
     let principal = console.make("/api/v1/principals", json!({"foreign_id":"p","name":"P"})).await;
@@ -149,7 +144,6 @@ async fn roles_are_assigned_once_within_a_namespace() {
     assert_eq!(console.delete(&format!("{path}/{role}")).await.status, 404);
 }
 
-#[tokio::test]
 async fn if_match_refuses_a_write_by_who_saw_another_revision() {
     let console = Console::start().await;
     let id = console.make("/api/v1/roles", json!({"foreign_id":"r"})).await;
@@ -164,7 +158,6 @@ async fn if_match_refuses_a_write_by_who_saw_another_revision() {
     assert_eq!(console.get(&path).await.data(200)["name"], "one");
 }
 
-#[tokio::test]
 async fn a_principal_that_goes_leaves_its_proxies_unassigned() {
     let console = Console::start().await;
     let principal = console.make("/api/v1/principals", json!({"foreign_id":"p"})).await;
@@ -176,3 +169,14 @@ async fn a_principal_that_goes_leaves_its_proxies_unassigned() {
         (&json!(null), &json!("unassigned"), &json!(null))
     );
 }
+
+on_both!(
+    an_upsert_makes_then_updates_what_it_says,
+    what_is_not_there_is_404_with_its_name,
+    concurrent_upserts_of_one_name_make_one_row,
+    lists_are_paged_by_namespace_and_labels,
+    slack_rows_are_replaced_whole_or_written_one_by_one,
+    roles_are_assigned_once_within_a_namespace,
+    if_match_refuses_a_write_by_who_saw_another_revision,
+    a_principal_that_goes_leaves_its_proxies_unassigned,
+);

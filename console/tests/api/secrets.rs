@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::console::{Console, secret};
+use crate::on_both;
 
-#[tokio::test]
 async fn a_document_is_shown_as_it_was_sent_and_replaced_whole() {
     let console = Console::start().await;
     let path = "/api/v1/static_secrets/weather-key";
@@ -58,7 +58,6 @@ fn documents() -> Vec<(&'static str, Value)> {
     ]
 }
 
-#[tokio::test]
 async fn each_collection_makes_shows_lists_and_deletes_its_documents() {
     let console = Console::start().await;
     for (collection, mut data) in documents() {
@@ -80,7 +79,6 @@ async fn each_collection_makes_shows_lists_and_deletes_its_documents() {
     }
 }
 
-#[tokio::test]
 async fn a_document_with_anything_wrong_stores_nothing_and_says_where() {
     let console = Console::start().await;
     let mut data = secret("one", "a.test", "fake-value-1");
@@ -96,7 +94,6 @@ async fn a_document_with_anything_wrong_stores_nothing_and_says_where() {
     console.get("/api/v1/static_secrets/lookup/default/one").await.expect(404);
 }
 
-#[tokio::test]
 async fn a_broker_credential_has_to_exist_and_its_name_may_be_anything() {
     let console = Console::start().await;
     let source = |id: &str, namespace: Option<&str>| {
@@ -126,7 +123,6 @@ async fn a_broker_credential_has_to_exist_and_its_name_may_be_anything() {
     }
 }
 
-#[tokio::test]
 async fn a_value_is_in_no_answer_and_is_kept_only_when_that_is_asked_for() {
     const VALUE: &str = "fake-value-never-shown";
     let console = Console::start().await;
@@ -149,3 +145,11 @@ async fn a_value_is_in_no_answer_and_is_kept_only_when_that_is_asked_for() {
         assert!(!reply.text.contains(VALUE));
     }
 }
+
+on_both!(
+    a_document_is_shown_as_it_was_sent_and_replaced_whole,
+    each_collection_makes_shows_lists_and_deletes_its_documents,
+    a_document_with_anything_wrong_stores_nothing_and_says_where,
+    a_broker_credential_has_to_exist_and_its_name_may_be_anything,
+    a_value_is_in_no_answer_and_is_kept_only_when_that_is_asked_for,
+);

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::console::{Console, KEY};
+use crate::on_both;
 
-#[tokio::test]
 async fn health_is_told_without_a_key() {
     let console = Console::start().await;
     for path in ["/up", "/healthz", "/readyz"] {
@@ -15,7 +15,6 @@ async fn health_is_told_without_a_key() {
     assert_eq!(console.send("GET", "/readyz", &[], "").await.expect(503)["error"]["code"], "unavailable");
 }
 
-#[tokio::test]
 async fn whatever_is_not_offered_is_the_json_404() {
     let console = Console::start().await;
     for (method, path) in [
@@ -38,7 +37,6 @@ async fn whatever_is_not_offered_is_the_json_404() {
     }
 }
 
-#[tokio::test]
 async fn data_has_to_be_an_object_with_something_in_it() {
     let console = Console::start().await;
     let bearer = format!("Bearer {KEY}");
@@ -51,7 +49,6 @@ async fn data_has_to_be_an_object_with_something_in_it() {
     assert_eq!(reply.expect(400)["error"]["message"], "the body is not valid JSON (line 1, column 10)");
 }
 
-#[tokio::test]
 async fn a_body_of_a_mebibyte_is_read_and_one_byte_more_is_413() {
     let console = Console::start().await;
     let bearer = format!("Bearer {KEY}");
@@ -68,7 +65,6 @@ async fn a_body_of_a_mebibyte_is_read_and_one_byte_more_is_413() {
     );
 }
 
-#[tokio::test]
 async fn a_usable_request_id_is_kept_and_another_is_made_up() {
     let console = Console::start().await;
     let id = async |sent: &str| {
@@ -80,22 +76,19 @@ async fn a_usable_request_id_is_kept_and_another_is_made_up() {
     assert_ne!(id(&"x".repeat(129)).await, id("").await);
 }
 
-#[tokio::test]
 async fn the_first_user_is_made_once_and_the_rows_outlive_the_process() {
     let console = Console::start().await;
     console.make("/api/v1/roles", json!({"foreign_id": "infra"})).await;
-    let dir = console.stop().await;
-    let console = Console::at(dir, &[("CENTAUR_CONSOLE_INITIAL_USER_EMAIL", "other@example.test")]).await;
+    let home = console.stop().await;
+    let console = Console::at(home, &[("CENTAUR_CONSOLE_INITIAL_USER_EMAIL", "other@example.test")]).await;
     console.get("/api/v1/roles/lookup/default/infra").await.expect(200);
 }
 
-#[tokio::test]
 async fn another_sealing_key_is_found_at_the_start() {
-    let dir = Console::start().await.stop().await;
-    let database = format!("sqlite:{}", dir.path().join("console.db").display());
+    let home = Console::start().await.stop().await;
     let config = centaur_console::config::Config::from_env(
         |name| match name {
-            "DATABASE_URL" => Some(database.clone()),
+            "DATABASE_URL" => Some(home.database.clone()),
             "CENTAUR_CONSOLE_ENCRYPTION_KEYS" => {
                 Some("one:CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg=".to_owned())
             }
@@ -107,3 +100,13 @@ async fn another_sealing_key_is_found_at_the_start() {
     let text = refused.err().expect("a refusal").to_string();
     assert!(text.starts_with("CENTAUR_CONSOLE_ENCRYPTION_KEYS: "), "{text}");
 }
+
+on_both!(
+    health_is_told_without_a_key,
+    whatever_is_not_offered_is_the_json_404,
+    data_has_to_be_an_object_with_something_in_it,
+    a_body_of_a_mebibyte_is_read_and_one_byte_more_is_413,
+    a_usable_request_id_is_kept_and_another_is_made_up,
+    the_first_user_is_made_once_and_the_rows_outlive_the_process,
+    another_sealing_key_is_found_at_the_start,
+);

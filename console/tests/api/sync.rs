@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::console::{Console, secret};
+use crate::on_both;
 
 const VALUE: &str = "fake-value-for-sync";
 
@@ -41,7 +42,6 @@ impl World {
     }
 }
 
-#[tokio::test]
 async fn a_proxy_gets_everything_once_and_then_the_hash_alone() {
     let w = world().await;
     let reply = w.console.sync(&w.token, None, &[]).await;
@@ -64,7 +64,6 @@ async fn a_proxy_gets_everything_once_and_then_the_hash_alone() {
     assert!(seen["last_synced_at"].is_string());
 }
 
-#[tokio::test]
 async fn an_unassigned_proxy_has_three_empty_lists_and_every_assignment_another_hash() {
     let w = world().await;
     let path = format!("/api/v1/proxies/{}", w.proxy);
@@ -84,7 +83,6 @@ async fn an_unassigned_proxy_has_three_empty_lists_and_every_assignment_another_
     assert_eq!(w.hash().await, again);
 }
 
-#[tokio::test]
 async fn the_next_answer_after_a_withdrawal_is_without_what_was_withdrawn() {
     let w = world().await;
     for path in [format!("/api/v1/grants/{}", w.grant), format!("/api/v1/static_secrets/{}", w.secret)] {
@@ -96,7 +94,6 @@ async fn the_next_answer_after_a_withdrawal_is_without_what_was_withdrawn() {
     }
 }
 
-#[tokio::test]
 async fn the_same_document_again_keeps_the_hash_and_another_value_changes_it() {
     let w = world().await;
     let hash = w.hash().await;
@@ -109,7 +106,6 @@ async fn the_same_document_again_keeps_the_hash_and_another_value_changes_it() {
     assert_ne!(w.hash().await, hash);
 }
 
-#[tokio::test]
 async fn a_grant_that_expires_is_withdrawn_without_a_write() {
     let w = world().await;
     w.console.delete(&format!("/api/v1/grants/{}", w.grant)).await;
@@ -123,7 +119,6 @@ async fn a_grant_that_expires_is_withdrawn_without_a_write() {
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
-#[tokio::test]
 async fn who_asks_to_wait_is_answered_by_the_change() {
     let w = world().await;
     let hash = w.hash().await;
@@ -144,7 +139,6 @@ async fn who_asks_to_wait_is_answered_by_the_change() {
     assert!((Duration::from_millis(200)..Duration::from_secs(5)).contains(&started.elapsed()));
 }
 
-#[tokio::test]
 async fn who_waits_is_answered_when_the_console_stops() {
     let w = world().await;
     let hash = w.hash().await;
@@ -168,7 +162,6 @@ async fn who_waits_is_answered_when_the_console_stops() {
     assert!(waiting.await.expect("an answer").starts_with("HTTP/1.1 200"));
 }
 
-#[tokio::test]
 async fn tokens_are_told_apart_by_their_code() {
     let w = world().await;
     let code = async |token: &str| {
@@ -193,7 +186,6 @@ async fn tokens_are_told_apart_by_their_code() {
     assert!(!w.console.get("/api/v1/proxies").await.text.contains("iprx_"));
 }
 
-#[tokio::test]
 async fn the_effective_configuration_is_the_same_without_values() {
     let w = world().await;
     let path = format!("/api/v1/principals/{}/effective_config", w.principal);
@@ -212,7 +204,6 @@ async fn the_effective_configuration_is_the_same_without_values() {
     assert_eq!(w.console.get("/api/v1/principals/p/effective_config").await.status, 404);
 }
 
-#[tokio::test]
 async fn roles_can_be_left_out_of_the_view() {
     let w = world().await;
     w.console.delete(&format!("/api/v1/grants/{}", w.grant)).await;
@@ -230,7 +221,6 @@ async fn roles_can_be_left_out_of_the_view() {
     assert_eq!((count("").await, count("?exclude_roles=tools,infra").await), (Some(1), Some(0)));
 }
 
-#[tokio::test]
 async fn the_requester_fills_the_gaps_of_the_channel_as_the_proxy_says() {
     let w = world().await;
     let user = w.console.make("/api/v1/principals", json!({"foreign_id":"user"})).await;
@@ -248,7 +238,6 @@ async fn the_requester_fills_the_gaps_of_the_channel_as_the_proxy_says() {
     assert_eq!(bad, json!({"fallback_mode":["must be one of per-target, when-empty, never"]}));
 }
 
-#[tokio::test]
 async fn explain_says_what_became_of_a_secret_and_dry_run_where_it_would_go() {
     let w = world().await;
     let no_source = json!({"foreign_id":"n","inject_config":{"header":"X"},"rules":[{"host":"a.test"}]});
@@ -267,7 +256,6 @@ async fn explain_says_what_became_of_a_secret_and_dry_run_where_it_would_go() {
     assert_eq!(other["applies"], json!([]));
 }
 
-#[tokio::test]
 async fn proxies_name_principals_that_exist_or_are_not_made() {
     let w = world().await;
     let missing = w.console.post("/api/v1/proxies", json!({"name":"x","principal_id":"prn_AJxF0Qkg"})).await;
@@ -280,3 +268,19 @@ async fn proxies_name_principals_that_exist_or_are_not_made() {
     assert_eq!(list["meta"]["total"], 1);
     assert_eq!(w.console.get("/api/v1/proxies?principal_id=prn_AJxF0Qkg").await.status, 404);
 }
+
+on_both!(
+    a_proxy_gets_everything_once_and_then_the_hash_alone,
+    an_unassigned_proxy_has_three_empty_lists_and_every_assignment_another_hash,
+    the_next_answer_after_a_withdrawal_is_without_what_was_withdrawn,
+    the_same_document_again_keeps_the_hash_and_another_value_changes_it,
+    a_grant_that_expires_is_withdrawn_without_a_write,
+    who_asks_to_wait_is_answered_by_the_change,
+    who_waits_is_answered_when_the_console_stops,
+    tokens_are_told_apart_by_their_code,
+    the_effective_configuration_is_the_same_without_values,
+    roles_can_be_left_out_of_the_view,
+    the_requester_fills_the_gaps_of_the_channel_as_the_proxy_says,
+    explain_says_what_became_of_a_secret_and_dry_run_where_it_would_go,
+    proxies_name_principals_that_exist_or_are_not_made,
+);

@@ -24,7 +24,7 @@ impl World {
     }
 
     pub(crate) async fn postgres() -> Self {
-        let address = super::postgres::new_database().await;
+        let address = centaur_test_postgres::new_database().await;
         Self::open(address, tempfile::tempdir().expect("a directory")).await
     }
 

@@ -1,4 +1,5 @@
-//! A PostgreSQL server of the Debian package, for the time of the tests.
+//! A PostgreSQL server of the Debian package, for the time of the tests. A development dependency and nothing else: it
+//! panics where there is none.
 //!
 //! One server serves all tests of the process, each in a database of its own. A shell waits for the end of its
 //! standard input, which comes when this process ends, however it ends; then it stops the server and removes its
@@ -12,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
 
-/// The address of a new, empty database.
-pub(crate) async fn new_database() -> String {
+/// The address of a new, empty database: `postgres://…`, over a socket that only this machine has.
+pub async fn new_database() -> String {
     static SERVER: OnceLock<Server> = OnceLock::new();
     static NEXT: AtomicU32 = AtomicU32::new(1);
     // Blocks a test's own thread and no other's; the first test starts the server, the others wait for it.
