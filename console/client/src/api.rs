@@ -64,7 +64,7 @@ impl Options {
 pub struct ApiClient {
     http: reqwest::Client,
     base: BaseUrl,
-    key: TokenSource,
+    key: Arc<TokenSource>,
     options: Options,
     observer: Option<Arc<dyn Observer>>,
 }
@@ -74,9 +74,13 @@ impl ApiClient {
     ///
     /// # Errors
     /// [`SetupError`]
-    pub fn new(base: BaseUrl, key: TokenSource, options: Options) -> Result<Self, SetupError> {
+    pub fn new(
+        base: BaseUrl,
+        key: impl Into<Arc<TokenSource>>,
+        options: Options,
+    ) -> Result<Self, SetupError> {
         let http = http::client(&base, &options.user_agent)?;
-        Ok(Self { http, base, key, options, observer: None })
+        Ok(Self { http, base, key: key.into(), options, observer: None })
     }
 
     /// Tells somebody of every attempt.

@@ -1,0 +1,94 @@
+//! One file per noun and verb.
+
+mod list;
+mod principals;
+mod roles;
+mod secrets;
+
+use centaur_client::api::Grant;
+use time::OffsetDateTime;
+
+use crate::args::{Command, PrincipalsCommand, RolesCommand, SecretsCommand};
+use crate::failure::Failure;
+use crate::plan::{Action, Call, Step, Target, Terms};
+use crate::report::Report;
+use crate::session::Session;
+use crate::span::{self, Direction};
+
+/// Runs a command.
+///
+/// # Errors
+/// [`Failure`]
+pub async fn dispatch(session: &Session, command: &Command) -> Result<Report, Failure> {
+    match command {
+        Command::Principals(command) => match command {
+            PrincipalsCommand::List(args) => principals::list::run(session, args).await,
+            PrincipalsCommand::Show(args) => principals::show::run(session, args).await,
+            PrincipalsCommand::Grant(args) => principals::grant::run(session, args).await,
+            PrincipalsCommand::Revoke(args) => principals::revoke::run(session, args).await,
+            PrincipalsCommand::Create(args) => principals::create::run(session, args).await,
+            PrincipalsCommand::Delete(args) => principals::delete::run(session, args).await,
+        },
+        Command::Roles(command) => match command {
+            RolesCommand::List(args) => roles::list::run(session, args).await,
+            RolesCommand::Show(args) => roles::show::run(session, args).await,
+            RolesCommand::Grant(args) => roles::grant::run(session, args).await,
+            RolesCommand::Revoke(args) => roles::revoke::run(session, args).await,
+            RolesCommand::Create(args) => roles::create::run(session, args).await,
+            RolesCommand::Delete(args) => roles::delete::run(session, args).await,
+            RolesCommand::Members(args) => roles::members::run(session, args).await,
+        },
+        Command::Secrets(command) => match command {
+            SecretsCommand::List(args) => secrets::list::run(session, args).await,
+            SecretsCommand::Show(args) => secrets::show::run(session, args).await,
+            SecretsCommand::Grants(args) => secrets::grants::run(session, args).await,
+            SecretsCommand::Delete(args) => secrets::delete::run(session, args).await,
+        },
+    }
+}
+
+/// `--priority` and `--expires`.
+///
+/// # Errors
+/// [`Failure::BadOption`] for a time that is none or has passed; [`Failure::BadCombination`] without a secret.
+fn terms(priority: Option<i64>, expires: Option<&str>, no_secret: bool) -> Result<Terms, Failure> {
+    if no_secret && (priority.is_some() || expires.is_some()) {
+        let text = "--expires and --priority are of grants; add --secret";
+        return Err(Failure::BadCombination(text.to_owned()));
+    }
+    let bad = |problem: String| Failure::BadOption { name: "--expires".to_owned(), problem };
+    let now = OffsetDateTime::now_utc();
+    let expires_at = match expires {
+        None => None,
+        Some(text) => {
+            let at = span::instant(text, now, Direction::Ahead);
+            let at = at.ok_or_else(|| {
+                bad(format!("{text} is no point in time; write 2030-01-31T12:00:00Z, or 12h, 7d from now"))
+            })?;
+            if at <= now {
+                return Err(bad(format!("{text} has passed")));
+            }
+            Some(span::shown(at))
+        }
+    };
+    Ok(Terms { priority, expires_at })
+}
+
+/// What a grant that is there needs to have these terms. Its end cannot be changed.
+///
+/// # Errors
+/// [`Failure::EndFixed`]
+fn regrant(there: &Grant, target: Target, terms: &Terms) -> Result<Step, Failure> {
+    let end = |text: &Option<String>| {
+        text.as_deref().and_then(|text| span::instant(text, OffsetDateTime::UNIX_EPOCH, Direction::Ahead))
+    };
+    if terms.expires_at.is_some() && end(&terms.expires_at) != end(&there.expires_at) {
+        return Err(Failure::EndFixed { grant: there.id.to_string(), end: there.expires_at.clone() });
+    }
+    let Some(priority) = terms.priority.filter(|priority| there.priority != Some(*priority)) else {
+        return Ok(Step::in_place(target, "it is granted"));
+    };
+    let call = Call::SetPriority { grant: there.id, priority };
+    let step = Step::new(Action::Update, target, "asked for with --priority", call);
+    Ok(step.changing("priority", there.priority, priority))
+}

@@ -1,0 +1,9 @@
+//! `principals …`
+
+pub(super) mod create;
+pub(super) mod delete;
+pub(super) mod grant;
+pub(super) mod list;
+pub(super) mod revoke;
+pub(super) mod show;
+mod tombstone;

@@ -1,0 +1,59 @@
+//! Roles that an operator took away: the label `centaur.revoked-roles`, which no automatic assignment overrides.
+
+use centaur_client::api::{Labels, Principal, Role};
+use serde_json::{Value, json};
+
+use crate::plan::{Action, Call, Seen, Step, Target};
+use crate::shape::{Identity as _, REVOKED_ROLES};
+
+/// The roles that were taken away, by foreign id or id.
+fn recorded(labels: &Labels) -> Vec<String> {
+    let text = labels.get(REVOKED_ROLES).and_then(Value::as_str).unwrap_or_default();
+    text.split(',').map(str::trim).filter(|role| !role.is_empty()).map(str::to_owned).collect()
+}
+
+/// Records roles that are taken away; `None` when they are recorded.
+pub(super) fn record(principal: &Principal, roles: &[&Role]) -> Option<Step> {
+    let mut all = recorded(&principal.labels);
+    for role in roles {
+        let name = role.called();
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    write(principal, all, "no automatic path shall assign the role again")
+}
+
+/// Clears roles that are given again; `None` when none is recorded.
+pub(super) fn clear(principal: &Principal, roles: &[&Role]) -> Option<Step> {
+    let mut all = recorded(&principal.labels);
+    all.retain(|name| !roles.iter().any(|role| *name == role.called() || *name == role.id.to_string()));
+    write(principal, all, "the role is granted again")
+}
+
+fn write(principal: &Principal, roles: Vec<String>, reason: &str) -> Option<Step> {
+    if roles == recorded(&principal.labels) {
+        return None;
+    }
+    let before = principal.labels.get(REVOKED_ROLES).cloned().unwrap_or_default();
+    let mut labels = principal.labels.clone();
+    let after = if roles.is_empty() {
+        labels.shift_remove(REVOKED_ROLES);
+        Value::Null
+    } else {
+        labels.insert(REVOKED_ROLES.to_owned(), roles.join(",").into());
+        roles.join(",").into()
+    };
+    let target = Target {
+        kind: "principal",
+        id: Some(principal.id.to_string()),
+        foreign_id: principal.foreign_id.clone(),
+    };
+    let call = Call::PutPrincipal {
+        at: principal.id.to_string(),
+        data: json!({ "labels": labels }),
+        seen: Seen::from(principal),
+    };
+    let member = |value: Value| json!({ REVOKED_ROLES: value });
+    Some(Step::new(Action::Update, target, reason, call).changing("labels", member(before), member(after)))
+}

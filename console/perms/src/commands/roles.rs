@@ -1,0 +1,9 @@
+//! `roles …`
+
+pub(super) mod create;
+pub(super) mod delete;
+pub(super) mod grant;
+pub(super) mod list;
+pub(super) mod members;
+pub(super) mod revoke;
+pub(super) mod show;

@@ -1,0 +1,68 @@
+//! `roles grant`
+
+use centaur_base::oid::RoleId;
+use centaur_client::api::{Grant, Role, Secret};
+use serde_json::json;
+
+use super::create::{create, target};
+use crate::address;
+use crate::args::RolesGrant;
+use crate::commands::{regrant, terms};
+use crate::failure::Failure;
+use crate::plan::{Action, Call, Made, MadeSecret, Plan, Step, Target, Terms};
+use crate::report::Report;
+use crate::session::{Calls as _, Session};
+use crate::shape::{Identity as _, MANAGED};
+
+pub(in crate::commands) async fn run(session: &Session, args: &RolesGrant) -> Result<Report, Failure> {
+    if args.secret.is_empty() {
+        return Err(Failure::NothingToDo("--secret or --tool"));
+    }
+    let terms = terms(args.priority, args.expires.as_deref(), args.secret.is_empty())?;
+    let role = address::role(session, &args.role.role).await?;
+    if role.is_none() && args.no_create {
+        return Err(address::missing(session, "role", &args.role.role));
+    }
+    let namespace =
+        role.as_ref().map_or_else(|| session.namespace().to_owned(), |role| role.namespace.clone());
+    let mut secrets = Vec::new();
+    for text in &args.secret {
+        let secret = address::secret(session, text).await?;
+        address::same_namespace("secret", &secret.called(), &secret.namespace, &namespace)?;
+        secrets.push(secret);
+    }
+    let mut plan = Plan::new();
+    let (made, granted) = if let Some(role) = &role {
+        plan.push(Step::in_place(target(role), "it is there"));
+        (Made::Id(role.id), session.api()?.grants_of_role(role.id).await.of(session)?)
+    } else {
+        let foreign_id = &args.role.role;
+        session.warn("role_created", format!("there is no role {foreign_id}; it is made"));
+        let labels = json!({ MANAGED.0: MANAGED.1 });
+        plan.push(create(session, foreign_id, foreign_id, labels, "there is none"));
+        (Made::By(foreign_id.clone()), Vec::new())
+    };
+    let called = role.as_ref().map_or_else(|| args.role.role.clone(), Role::called);
+    for secret in &secrets {
+        plan.push(grant(&made, &called, secret, &granted, &terms)?);
+    }
+    plan.run(session).await
+}
+
+fn grant(
+    role: &Made<RoleId>,
+    called: &str,
+    secret: &Secret,
+    granted: &[Grant],
+    terms: &Terms,
+) -> Result<Step, Failure> {
+    let mut target = Target { kind: "grant", id: None, foreign_id: Some(secret.called()) };
+    let with = |step: Step| step.with("secret", secret.id.to_string()).with("role", called);
+    if let Some(there) = granted.iter().find(|grant| grant.secret == secret.id) {
+        target.id = Some(there.id.to_string());
+        return regrant(there, target, terms).map(with);
+    }
+    let call =
+        Call::GrantToRole { role: role.clone(), secret: MadeSecret::Id(secret.id), terms: terms.clone() };
+    Ok(with(Step::new(Action::Grant, target, "asked for with --secret", call)))
+}

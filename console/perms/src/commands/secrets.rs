@@ -1,0 +1,6 @@
+//! `secrets …`
+
+pub(super) mod delete;
+pub(super) mod grants;
+pub(super) mod list;
+pub(super) mod show;

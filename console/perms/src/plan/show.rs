@@ -1,0 +1,112 @@
+//! A plan as it is told: `changes` in the JSON, lines for people.
+
+use serde_json::{Map, Value, json};
+
+use super::step::{Action, Step};
+use crate::printer::{Table, count};
+use crate::report::Report;
+
+/// A step and whether it was carried out.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) step: Step,
+    pub(super) is_applied: bool,
+}
+
+impl Shown {
+    pub(super) fn planned(step: Step) -> Self {
+        Self { step, is_applied: false }
+    }
+
+    /// One element of `changes`.
+    fn json(&self) -> Value {
+        let Step { action, target, before, after, extra, reason, .. } = &self.step;
+        let mut out = Map::new();
+        out.insert("action".to_owned(), action.as_str().into());
+        out.insert("kind".to_owned(), target.kind.into());
+        out.insert("id".to_owned(), json!(target.id));
+        out.insert("foreign_id".to_owned(), json!(target.foreign_id));
+        out.insert("applied".to_owned(), (self.is_applied && *action != Action::Unchanged).into());
+        out.insert("reason".to_owned(), reason.as_str().into());
+        out.extend(extra.clone());
+        if *action == Action::Update {
+            out.insert("before".to_owned(), before.clone().into());
+            out.insert("after".to_owned(), after.clone().into());
+        }
+        Value::Object(out)
+    }
+
+    fn word(&self, dry_run: bool) -> String {
+        let action = self.step.action;
+        match (action, self.is_applied) {
+            (Action::Unchanged, _) => "in place".to_owned(),
+            (_, true) => action.done().to_owned(),
+            (_, false) if dry_run => format!("to {}", action.as_str()),
+            (_, false) => format!("not {}", action.done()),
+        }
+    }
+}
+
+/// The report of a plan.
+pub(super) fn report(steps: &[Shown], dry_run: bool, complete: bool) -> Report {
+    let steps: Vec<&Shown> = steps.iter().filter(|shown| !shown.step.is_silent).collect();
+    let changes: Vec<Value> = steps.iter().map(|shown| shown.json()).collect();
+    let data = json!({ "changes": changes, "dry_run": dry_run, "complete": complete });
+    let mut table = Table::new();
+    let mut at = 0;
+    while let Some(shown) = steps.get(at) {
+        let Some(tool) = &shown.step.tool else {
+            let target = &shown.step.target;
+            let id =
+                target.id.clone().filter(|id| target.foreign_id.as_ref() != Some(id)).unwrap_or_default();
+            table.row([target.kind, &target.called(), &id, &shown.word(dry_run)]);
+            at += 1;
+            continue;
+        };
+        let group = steps[at..].iter().take_while(|other| other.step.tool.as_ref() == Some(tool)).count();
+        table.row(tool_row(tool, &steps[at..at + group], dry_run));
+        at += group;
+    }
+    let is_quiet = steps.iter().all(|shown| shown.step.action == Action::Unchanged);
+    let mut text = table.text();
+    if is_quiet {
+        text.push_str("everything is in place\n");
+    } else if dry_run {
+        text.push_str("nothing was written (dry run)\n");
+    }
+    Report::new(data, text)
+}
+
+/// `tool  tide-tables  role tool-tide-tables  1 secret: 1 created  assigned`
+fn tool_row(tool: &str, steps: &[&Shown], dry_run: bool) -> [String; 5] {
+    let of = |kind: &'static str, assigns: bool| {
+        let is_one = move |shown: &&&Shown| {
+            shown.step.target.kind == kind && shown.step.extra.contains_key("principal") == assigns
+        };
+        steps.iter().filter(is_one)
+    };
+    let role = of("role", false)
+        .next()
+        .map(|shown| format!("role {}", shown.step.target.called()))
+        .unwrap_or_default();
+    let mut words: Vec<(String, usize)> = Vec::new();
+    for shown in of("secret", false) {
+        let word = match shown.step.action {
+            Action::Unchanged => "unchanged".to_owned(),
+            _ => shown.word(dry_run),
+        };
+        match words.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, count)) => *count += 1,
+            None => words.push((word, 1)),
+        }
+    }
+    let total = words.iter().map(|(_, count)| count).sum();
+    let parts: Vec<String> = words.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    let secrets = count(total, "secret");
+    let secrets = if parts.is_empty() { secrets } else { format!("{secrets}: {}", parts.join(", ")) };
+    let last = of("role", true).next().map_or_else(String::new, |shown| match shown.step.action {
+        Action::Unchanged => "in place".to_owned(),
+        _ => shown.word(dry_run),
+    });
+    ["tool".to_owned(), tool.to_owned(), role, secrets, last]
+}
