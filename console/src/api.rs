@@ -6,6 +6,7 @@
 mod answer;
 mod api_keys;
 mod assignments;
+mod broker_credentials;
 mod call;
 mod effective;
 mod failed_auth;
@@ -13,6 +14,7 @@ mod failure;
 mod grants;
 mod health;
 mod list;
+mod oauth_apps;
 mod principals;
 mod proxies;
 mod proxy_sync;
@@ -45,6 +47,8 @@ pub(crate) fn router(app: App) -> Router {
         .merge(assignments::routes())
         .merge(grants::routes())
         .merge(api_keys::routes())
+        .merge(broker_credentials::routes())
+        .merge(oauth_apps::routes())
         .merge(proxies::routes())
         .merge(effective::routes());
     let api = SecretKind::ALL.into_iter().fold(api, |api, kind| api.merge(secrets::routes(kind)));

@@ -16,6 +16,7 @@ use centaur_base::Secret;
 use centaur_store::KeyRing;
 
 use crate::effective::{ApiServer, FallbackMode, HashKey};
+use crate::token_endpoint::EndpointRules;
 
 /// All settings.
 #[derive(Debug)]
@@ -39,6 +40,11 @@ pub struct Config {
     /// For how long a proxy may use credentials without a further answer: `CENTAUR_CONSOLE_CONFIG_MAX_AGE_SECONDS`,
     /// default 900.
     pub max_age: Duration,
+    /// Where token endpoints may be: `CENTAUR_CONSOLE_TOKEN_ENDPOINT_ALLOW` and
+    /// `CENTAUR_CONSOLE_ALLOW_INSECURE_TOKEN_ENDPOINTS`, default none and no.
+    pub token_endpoints: EndpointRules,
+    /// Where browsers reach the console, without a slash at the end: `CENTAUR_CONSOLE_PUBLIC_URL`.
+    pub public_url: Option<String>,
 }
 
 /// The first user and its API key.
@@ -88,6 +94,8 @@ impl Config {
             .collect();
         let fallback = env.fallback();
         let max_age = env.max_age();
+        let token_endpoints = env.token_endpoints();
+        let public_url = env.public_url();
         if let Some((variable, _)) = env.prefixed("RESOLVE_SOURCES") {
             env.reject(variable, "sources are resolved by the proxies; resolving here is not built yet");
         }
@@ -102,6 +110,8 @@ impl Config {
                 default_roles,
                 fallback,
                 max_age,
+                token_endpoints,
+                public_url,
             }),
             _ => Err(env.errors),
         }
@@ -231,6 +241,40 @@ impl Env<'_> {
             }
         }
         Duration::from_secs(seconds)
+    }
+
+    fn token_endpoints(&mut self) -> EndpointRules {
+        let insecure = self.switch("ALLOW_INSECURE_TOKEN_ENDPOINTS", false);
+        let (variable, allow) = self.prefixed("TOKEN_ENDPOINT_ALLOW").unwrap_or_default();
+        EndpointRules::parse(&allow, insecure).unwrap_or_else(|at| {
+            self.reject(variable, format!("entry {at} is neither a host nor an address nor a CIDR"));
+            EndpointRules::default()
+        })
+    }
+
+    fn public_url(&mut self) -> Option<String> {
+        let (variable, url) = self.prefixed("PUBLIC_URL")?;
+        let is_origin = url.trim().parse::<http::Uri>().is_ok_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+                && uri.query().is_none()
+        });
+        if !is_origin {
+            self.reject(variable, "must be an http or https URL without user name, query and fragment");
+        }
+        Some(url.trim().trim_end_matches('/').to_owned())
+    }
+
+    fn switch(&mut self, name: &str, default: bool) -> bool {
+        let Some((variable, text)) = self.prefixed(name) else { return default };
+        match text.trim() {
+            "1" | "true" | "on" => true,
+            "0" | "false" | "off" => false,
+            _ => {
+                self.reject(variable, "must be 1 or 0");
+                default
+            }
+        }
     }
 }
 

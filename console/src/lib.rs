@@ -22,5 +22,7 @@ pub mod definition;
 pub mod effective;
 pub mod grant;
 pub mod principal;
+pub mod provider;
 mod sync;
+pub mod token_endpoint;
 pub mod wire;

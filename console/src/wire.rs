@@ -24,8 +24,8 @@ pub use error::ApiError;
 pub use identity::{Address, Identity, identity};
 pub use labels::LabelFilter;
 pub use names::{
-    DEFAULT_NAMESPACE, MAX_FOREIGN_ID_CHARS, MAX_NAME_CHARS, description, is_header_name, is_url_safe,
-    labels, name, required_name, slug,
+    DEFAULT_NAMESPACE, MAX_FOREIGN_ID_CHARS, MAX_NAME_CHARS, check_url_safe, description, is_header_name,
+    is_url_safe, labels, name, required_name, slug,
 };
 pub use paging::{Meta, Page};
 pub use query::Query;

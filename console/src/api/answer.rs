@@ -31,6 +31,11 @@ impl Answer {
         Self { status, body: Some(wire::single(resource)) }
     }
 
+    /// 202: one resource, of which something was asked that is done later.
+    pub(super) fn accepted(resource: Map<String, Value>) -> Self {
+        Self { status: StatusCode::ACCEPTED, body: Some(wire::single(resource)) }
+    }
+
     /// Anything else with status 200.
     pub(super) fn body(body: Value) -> Self {
         Self { status: StatusCode::OK, body: Some(body) }

@@ -98,7 +98,7 @@ fn headers(reader: &mut Reader<'_>) -> Vec<HmacHeader> {
         reader.reject("headers", "must include at least one header");
     }
     let mut headers = Vec::with_capacity(items.len());
-    for item in items {
+    for (at, item) in items.into_iter().enumerate() {
         let text = |key: &str| item.get(key).and_then(Value::as_str).filter(|text| !is_blank(text));
         match (text("name"), text("value")) {
             (Some(name), Some(_)) if !is_header_name(name) => {
@@ -107,6 +107,7 @@ fn headers(reader: &mut Reader<'_>) -> Vec<HmacHeader> {
             (Some(name), Some(value)) => {
                 if let Some(problem) = template::problem(value) {
                     reader.reject("headers", format!("{name} {problem}"));
+                    reader.reject(&format!("headers[{at}].value"), problem);
                 }
                 headers.push(HmacHeader { name: name.to_owned(), value: value.to_owned() });
             }

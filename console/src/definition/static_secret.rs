@@ -170,8 +170,9 @@ fn inject_config(config: &mut Attributes, reader: &mut Reader<'_>) -> Option<Inj
     if let Some(header) = &header {
         part.check_header(header);
     }
-    if let Some(problem) = formatter.as_deref().and_then(template::problem) {
+    if let Some(problem) = formatter.as_deref().and_then(template::formatter_problem) {
         part.reject(format!("formatter {problem}"));
+        part.reader.reject("inject_config.formatter", problem);
     }
     match (&header, &query_param) {
         (Some(_), Some(_)) => part.reject("header and query_param are mutually exclusive"),

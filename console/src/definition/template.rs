@@ -1,54 +1,34 @@
-//! A look at the templates that the proxy compiles: `formatter`, `signature_message`, the values of headers.
+//! Templates that the proxy compiles: `formatter`, `signature_message`, the values of headers.
 //!
-//! The proxy refuses an entry whose template it cannot compile, and may refuse the payload around it. This catches
-//! what goes wrong most, an action that is not closed, where the mistake is made; the language itself is the
-//! proxy's.
+//! The proxy refuses an entry whose template it cannot compile, and the payload around it. So the proxy's own parser
+//! looks at a template where the mistake is made, before anything is stored.
 
-/// What is wrong with the braces of a template, if anything.
-pub(super) fn problem(template: &str) -> Option<&'static str> {
-    let mut rest = template;
-    while let Some((_, inside)) = rest.split_once("{{") {
-        rest = match after_action(inside) {
-            Some(after) => after,
-            None => return Some("has a \"{{\" that is not closed"),
-        };
-    }
-    None
-}
+use centaur_transform::format::{Formatter, Problem, RunError};
 
-/// What follows the action that `inside` begins in; `}}` in a quoted text does not end it.
-fn after_action(inside: &str) -> Option<&str> {
-    if let Some(comment) = inside.trim_start_matches(['-', ' ']).strip_prefix("/*") {
-        return comment
-            .split_once("*/")
-            .and_then(|(_, after)| after.split_once("}}"))
-            .map(|(_, after)| after);
-    }
-    let mut chars = inside.chars();
-    loop {
-        let rest = chars.as_str();
-        if let Some(after) = rest.strip_prefix("}}") {
-            return Some(after);
-        }
-        match chars.next()? {
-            quote @ ('"' | '`' | '\'') => skip_quoted(&mut chars, quote)?,
-            '{' if rest.starts_with("{{") => return None,
-            _ => {}
-        }
+/// What is wrong with a template by its grammar, if anything. Which functions and fields there are depends on what it
+/// is for and is not looked at.
+pub(super) fn problem(template: &str) -> Option<String> {
+    match Formatter::parse(template) {
+        Err(error) if !matches!(error.problem, Problem::UnknownFunction(_)) => Some(said(&error)),
+        _ => None,
     }
 }
 
-/// Moves behind the closing quote; only back quotes take a backslash as it is.
-fn skip_quoted(chars: &mut std::str::Chars<'_>, quote: char) -> Option<()> {
-    loop {
-        match chars.next()? {
-            '\\' if quote != '`' => {
-                chars.next()?;
-            }
-            c if c == quote => return Some(()),
-            _ => {}
-        }
+/// What is wrong with the template of an injected value, which knows one field, `.Value`.
+pub(super) fn formatter_problem(template: &str) -> Option<String> {
+    let formatter = match Formatter::parse(template) {
+        Ok(formatter) => formatter,
+        Err(error) => return Some(said(&error)),
+    };
+    // What else fails may depend on the value.
+    match formatter.run("x") {
+        Err(error @ (RunError::NoField(_) | RunError::NoTemplate(_))) => Some(format!("cannot run: {error}")),
+        _ => None,
     }
+}
+
+fn said(error: &impl std::fmt::Display) -> String {
+    format!("is not a template: {error}")
 }
 
 #[cfg(test)]
@@ -56,20 +36,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_action_has_to_be_closed() {
+    fn the_grammar_is_that_of_the_proxy() {
         for template in [
             "",
             "plain } text }}",
             "Bearer {{ .Value }}",
-            "{{.Value}}{{ base64 \"a}}b:\" .Value }}",
             "{{ `}}` }}",
-            "{{ \"\\\"}}\" }}",
             "{{- /* {{ */ -}}",
+            "{{ unknown .Body }}",
         ] {
             assert_eq!(problem(template), None, "{template}");
         }
-        for template in ["{{", "Bearer {{ .Value }", "{{ \"open }}", "{{ .A {{ .B }}", "{{/* open }}"] {
+        for template in
+            ["{{", "{{ .Value }", "{{ \"open }}", "{{/* open }}", "{{ if .A }}", "{{ end }}", "{{ }}"]
+        {
             assert!(problem(template).is_some(), "{template}");
+        }
+    }
+
+    #[test]
+    fn a_formatter_uses_the_value_and_what_the_proxy_offers() {
+        for template in
+            ["{{ .Value }}", "Basic {{ base64 (print \"u:\" .Value) }}", "{{ slice .Value 0 20 }}"]
+        {
+            assert_eq!(formatter_problem(template), None, "{template}");
+        }
+        for (template, part) in [
+            ("{{ .Valeu }}", "no field \"Valeu\""),
+            ("{{ shout .Value }}", "\"shout\" is not defined"),
+            ("{{ template \"x\" }}", "\"x\" is not defined"),
+            ("line\n{{ $x }}", "line 2: undefined variable"),
+        ] {
+            let problem = formatter_problem(template).unwrap_or_default();
+            assert!(problem.contains(part), "{template}: {problem}");
         }
     }
 }

@@ -27,7 +27,7 @@ pub fn is_header_name(text: &str) -> bool {
 
 /// Notes what is wrong with a namespace, foreign id, slug or the like. `reserved` is the type's OID prefix without
 /// its underscore.
-pub(super) fn check_url_safe(text: &str, key: &str, reserved: Option<&str>, problems: &mut Details) {
+pub fn check_url_safe(text: &str, key: &str, reserved: Option<&str>, problems: &mut Details) {
     if !is_url_safe(text) {
         problems.add(key, "must contain only URL-safe characters (A-Z, a-z, 0-9, -, ., _, ~)");
     }

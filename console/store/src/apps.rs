@@ -1,5 +1,7 @@
 //! OAuth apps: registered clients whose consent flow mints credentials.
 
+use std::collections::BTreeMap;
+
 use centaur_base::Secret;
 use centaur_base::oid::{OauthAppId, Oid, UserId};
 use serde::Serialize;
@@ -8,7 +10,7 @@ use crate::audit::Entry;
 use crate::changes::Reach;
 use crate::db::{Arg, Row, args};
 use crate::error::StoreError;
-use crate::list::{Filter, Labels, Listed, Page, Query, json_object, json_text, search_text};
+use crate::list::{Filter, Labels, Listed, Page, Query, json_object, json_text, places, search_text};
 use crate::name::{Upserted, expect_revision};
 use crate::seal::Place;
 use crate::time::Micros;
@@ -118,6 +120,31 @@ impl ReadTx {
     pub async fn minted_credentials(&mut self, id: OauthAppId) -> Result<u64, StoreError> {
         let sql = "SELECT COUNT(*) FROM broker_credentials WHERE oauth_app_id = $1";
         Ok(self.number(sql, args![id.row()]).await?.unsigned_abs())
+    }
+
+    /// How many credentials each of these apps has minted; an app that has none is not in it.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn minted_counts(
+        &mut self,
+        ids: &[OauthAppId],
+    ) -> Result<BTreeMap<OauthAppId, u64>, StoreError> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let sql = format!(
+            "SELECT oauth_app_id, COUNT(*) FROM broker_credentials WHERE oauth_app_id IN ({}) GROUP BY oauth_app_id",
+            places(ids.len())
+        );
+        let args = ids.iter().map(|id| Arg::from(id.row())).collect();
+        let mut counts = BTreeMap::new();
+        for mut row in self.rows(sqlx::AssertSqlSafe(sql), args).await? {
+            let id = OauthAppId::new(row.next()?);
+            let count = row.next::<i64>()?.unsigned_abs();
+            counts.extend(id.map(|id| (id, count)));
+        }
+        Ok(counts)
     }
 
     async fn one_app(&mut self, sql: String, args: Vec<Arg>) -> Result<Option<OauthApp>, StoreError> {

@@ -2,6 +2,7 @@
 //!
 //! Here are the record and its sealed material. Claiming a refresh and recording its outcome is in `refresh.rs`.
 
+mod links;
 mod material;
 mod refresh;
 mod write;
@@ -9,9 +10,10 @@ mod write;
 use centaur_base::oid::{BrokerCredentialId, OauthAppId, Oid, UserId};
 use serde::{Serialize, Serializer};
 
+pub use links::CredentialLinks;
 pub use material::{AccessToken, Material};
 pub use refresh::{Attempt, Claim, Minted, Outcome};
-pub use write::CredentialPatch;
+pub use write::{CredentialPatch, NOT_REFRESHABLE};
 
 use crate::db::{Arg, Row, args};
 use crate::error::StoreError;

@@ -51,8 +51,8 @@ pub use apps::{AppPatch, OauthApp};
 pub use audit::{AuditEvent, AuditFilter, Chain};
 pub use changes::Change;
 pub use credentials::{
-    AccessToken, Attempt, BrokerCredential, Claim, CredentialPatch, GrantType, Material, Minted, Outcome,
-    Timing,
+    AccessToken, Attempt, BrokerCredential, Claim, CredentialLinks, CredentialPatch, GrantType, Material,
+    Minted, NOT_REFRESHABLE, Outcome, Timing,
 };
 pub use error::StoreError;
 pub use grants::{Effective, EffectiveSecret, Grant, GrantFilter, GrantPath, Grantee};

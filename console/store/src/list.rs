@@ -136,6 +136,11 @@ impl Query {
     }
 }
 
+/// `$1, $2, …` for so many arguments.
+pub(crate) fn places(count: usize) -> String {
+    (1..=count).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ")
+}
+
 /// What a substring search looks through.
 pub(crate) fn search_text(foreign_id: Option<&str>, name: Option<&str>) -> String {
     format!("{}\n{}", foreign_id.unwrap_or(""), name.unwrap_or("")).to_lowercase()

@@ -1,6 +1,7 @@
 //! The running console over HTTP, each test with a database of its own, on SQLite and on PostgreSQL.
 
 mod access;
+mod broker;
 mod console;
 mod grants;
 mod principals;

@@ -49,7 +49,7 @@ fn inject_writes_one_place_with_keys_that_are_known() {
         (json!({"header":"X","formatter":5}), Some("formatter must be a non-empty string")),
         (
             json!({"header":"X","formatter":"Bearer {{ .Value }"}),
-            Some("formatter has a \"{{\" that is not closed"),
+            Some("formatter is not a template: line 1: unexpected character"),
         ),
     ] {
         check(kind, ("inject_config", config), "inject_config", want.as_slice());
@@ -355,7 +355,7 @@ fn an_hmac_recipe_is_made_of_known_words() {
         "headers",
         &["\"a b\" is not a header name"],
     );
-    const OPEN: &str = "has a \"{{\" that is not closed";
+    const OPEN: &str = "is not a template: line 1: unclosed action";
     check(kind, ("signature_message", json!("{{ .Body")), "signature_message", &[OPEN]);
     let open = json!([{"name":"X-Sig","value":"{{ .Signature }"}]);
     check(kind, ("headers", open), "headers", &[&format!("X-Sig {OPEN}")]);

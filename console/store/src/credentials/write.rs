@@ -175,6 +175,66 @@ impl WriteTx<'_> {
         self.record_credential("delete", Some(&before), None).await
     }
 
+    /// Makes a credential due now, and wakes the engine by the change feed.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`]; [`StoreError::Invalid`] with the rule [`NOT_REFRESHABLE`] when there is nothing to
+    /// refresh it with.
+    pub async fn schedule_refresh(&mut self, id: BrokerCredentialId) -> Result<BrokerCredential, StoreError> {
+        let before = self.credential(id).await?.ok_or(StoreError::Missing { what: "broker credential" })?;
+        if !self.exists(REFRESHABLE, args![id.row()]).await? {
+            return Err(StoreError::Invalid { rule: NOT_REFRESHABLE.to_owned() });
+        }
+        let after = BrokerCredential { next_attempt_at: Some(self.now()), ..before.clone() };
+        let sql = "UPDATE broker_credentials SET next_attempt_at = $2 WHERE id = $1";
+        self.execute(sql, args![id.row(), after.next_attempt_at]).await?;
+        self.announce("credential", Reach::Nobody).await?;
+        self.record_credential("refresh", Some(&before), Some(&after)).await?;
+        Ok(after)
+    }
+
+    /// Takes a credential from its app (broker.md, section 9): it gets the app's client and refreshes on its own, or
+    /// with `discard` it loses its tokens and is dead.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] for the credential and for the app.
+    pub async fn unlink_credential(
+        &mut self,
+        id: BrokerCredentialId,
+        app: OauthAppId,
+        discard: bool,
+    ) -> Result<BrokerCredential, StoreError> {
+        let missing = StoreError::Missing { what: "OAuth app" };
+        let secret = self.app_secret(app).await?.ok_or(missing)?;
+        let client = self.app(app).await?.map(|app| app.client_id);
+        let before = self.credential(id).await?.ok_or(StoreError::Missing { what: "broker credential" })?;
+        let mut patch = CredentialPatch {
+            oauth_app: Some(None),
+            provider_subject: Some(None),
+            ..CredentialPatch::default()
+        };
+        if !discard {
+            patch.client_id = client.map(Some);
+            patch.client_secret = Some(Some(secret));
+        }
+        let mut after = before.clone();
+        self.apply_to_credential(&mut after, &patch).await?;
+        if discard {
+            after.dead = true;
+            after.dead_reason = Some("unlinked".to_owned());
+            after.next_attempt_at = None;
+            // What an attempt that is under way brings is dropped.
+            after.seed_version += 1;
+            self.execute(DISCARD, args![id.row()]).await?;
+        }
+        after.revision += 1;
+        after.updated_at = self.now();
+        self.store_credential(&after, &patch).await?;
+        self.announce("credential", Reach::Credential(id.row())).await?;
+        self.record_credential("unlink", Some(&before), Some(&after)).await?;
+        Ok(after)
+    }
+
     async fn apply_to_credential(
         &mut self,
         credential: &mut BrokerCredential,
@@ -286,6 +346,15 @@ fn set<T: Clone>(field: &mut T, value: Option<&T>) {
         field.clone_from(value);
     }
 }
+
+/// The rule that a credential breaks which has nothing to be refreshed with.
+pub const NOT_REFRESHABLE: &str = "refreshable";
+
+const REFRESHABLE: &str = "SELECT 1 FROM broker_credentials WHERE id = $1 \
+     AND (grant_type IN ('password', 'preqin') OR last_refresh IS NULL OR refresh_token IS NOT NULL)";
+
+const DISCARD: &str = "UPDATE broker_credentials SET access_token = NULL, refresh_token = NULL, \
+     previous_refresh_token = NULL, username = NULL, password = NULL, api_key = NULL WHERE id = $1";
 
 /// What is the same for all new credentials; the rest follows at once.
 const INSERT: &str = "INSERT INTO broker_credentials (id, namespace, foreign_id, labels, search, grant_type, \
