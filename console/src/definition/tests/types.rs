@@ -357,7 +357,7 @@ fn an_hmac_recipe_is_made_of_known_words() {
     );
     const OPEN: &str = "is not a template: line 1: unclosed action";
     check(kind, ("signature_message", json!("{{ .Body")), "signature_message", &[OPEN]);
-    let open = json!([{"name":"X-Sig","value":"{{ .Signature }"}]);
+    let open = json!([{"name":"X-Sig","value":"{{ .Signature"}]);
     check(kind, ("headers", open), "headers", &[&format!("X-Sig {OPEN}")]);
     check(kind, ("allow_chunked_body", json!("yes")), "allow_chunked_body", &["must be true or false"]);
     let env = json!({"source_type":"env","config":{"var":"X"}});
