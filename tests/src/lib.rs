@@ -13,16 +13,19 @@
 //! 5. end with [`World::finish`], which counts the audit lines, asks for a clean exit and searches everything the
 //!    proxy wrote and every byte a client got for the real values.
 
+pub mod chance;
 pub mod client;
 pub mod console;
 pub mod dns;
 pub mod h2client;
 pub mod leak;
+pub mod load;
 pub mod next_proxy;
 pub mod origin;
 pub mod pki;
 pub mod proxy;
 pub mod raw;
+pub mod real;
 pub mod recorded;
 pub mod request;
 pub mod tools;

@@ -247,6 +247,11 @@ pub fn centaur() -> PathBuf {
     program("CENTAUR_BIN", "centaur", "centaur")
 }
 
+/// `centaur-console`: `CENTAUR_CONSOLE_BIN`, else the one built beside this test.
+pub fn console() -> PathBuf {
+    program("CENTAUR_CONSOLE_BIN", "centaur-console", "centaur-console")
+}
+
 fn program(variable: &str, name: &str, package: &str) -> PathBuf {
     if let Some(path) = std::env::var_os(variable) {
         return PathBuf::from(path);
