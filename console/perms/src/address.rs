@@ -2,6 +2,7 @@
 
 use centaur_base::oid::{BrokerCredentialId, Oid as _, PrincipalId, RoleId, SecretId, SecretKind};
 use centaur_client::api::{Credential, Principal, Role, Secret};
+use centaur_manifest::principal::{self, Derived, Form, Kind, TeamForm};
 
 use crate::args::PrincipalArg;
 use crate::failure::Failure;
@@ -36,7 +37,7 @@ impl Who {
 /// Finds a principal by any of its forms.
 ///
 /// # Errors
-/// [`Failure::NotFound`] for an id that is none; what the call says.
+/// [`Failure::NotFound`] for an id that is none, [`Failure::NoSuchName`], [`Failure::NameAmbiguous`]; what the calls say.
 pub async fn principal(session: &Session, arg: &PrincipalArg) -> Result<Who, Failure> {
     let text = arg.principal.as_str();
     let api = session.api()?;
@@ -45,12 +46,77 @@ pub async fn principal(session: &Session, arg: &PrincipalArg) -> Result<Who, Fai
         let found = api.principal(id).await.of(session)?;
         return found.map(|row| Who::Found(Box::new(row))).ok_or_else(|| missing(session, "principal", text));
     }
-    refuse_oid(text, "the id of a principal; expected prn_")?;
-    let found = api.principal_named(session.namespace(), text).await.of(session)?;
+    if text.starts_with(['@', '#']) {
+        return friendly(session, text).await.map(|row| Who::Found(Box::new(row)));
+    }
+    let foreign_id = foreign_id(session, text, arg.slack_user.as_deref())?;
+    let found = api.principal_named(session.namespace(), &foreign_id).await.of(session)?;
     Ok(match found {
         Some(row) => Who::Found(Box::new(row)),
-        None => Who::Missing { foreign_id: text.to_owned() },
+        None => Who::Missing { foreign_id },
     })
+}
+
+/// The foreign id that a thread key, a Slack id or a foreign id means.
+fn foreign_id(session: &Session, text: &str, slack_user: Option<&str>) -> Result<String, Failure> {
+    if text.contains(':') {
+        let thread =
+            principal::Session { thread_key: text, acting_user: slack_user, ..principal::Session::default() };
+        let derived = thread.principal(TeamForm::Plain);
+        if is_direct_message(&derived) {
+            let warning = format!(
+                "{text} is a direct message; without --slack-user it names the conversation, not the user"
+            );
+            session.warn("dm_without_user", warning);
+        }
+        return Ok(derived.foreign_id);
+    }
+    if let Some(meant) = principal::of_slack_id(text) {
+        return Ok(meant);
+    }
+    if let Some(meant) = principal::repaired(text) {
+        session.warn("canonical_repair", format!("{text} is spelt {meant}; that one is meant"));
+        return Ok(meant);
+    }
+    refuse_oid(text, "the id of a principal; expected prn_")?;
+    Ok(text.to_owned())
+}
+
+/// A conversation of two, named as a channel because nobody said who the user is.
+pub fn is_direct_message(derived: &Derived) -> bool {
+    derived.form == Form::SlackChannel
+        && derived.labels.get("slack_channel_id").is_some_and(|id| id.starts_with('D'))
+}
+
+/// `@ada` and `#eng-oncall`: the display name without its prefix, whatever the case.
+async fn friendly(session: &Session, text: &str) -> Result<Principal, Failure> {
+    let (kind, prefixes): (_, &[&str]) = match text.split_at(1).0 {
+        "@" => (Kind::User, &["Slack DM @", "Slack User ", "Teams User @", "Teams User ", "@"]),
+        _ => (
+            Kind::Channel,
+            &[
+                "Slack Channel #",
+                "Slack Channel ",
+                "Discord Channel #",
+                "Linear Issue #",
+                "Teams Conversation ",
+                "#",
+            ],
+        ),
+    };
+    let wanted = text[1..].to_lowercase();
+    let names = |row: &Principal| {
+        let name = row.name.as_deref()?;
+        let name = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+        Some(name.to_lowercase())
+    };
+    let mut found = session.api()?.principals(&session.everything()).await.of(session)?;
+    found.retain(|row| shape::kind_of(row) == kind && names(row).as_ref() == Some(&wanted));
+    if found.len() > 1 {
+        let ids = found.iter().map(Principal::called).collect();
+        return Err(Failure::NameAmbiguous { name: text.to_owned(), ids });
+    }
+    found.pop().ok_or_else(|| Failure::NoSuchName { name: text.to_owned() })
 }
 
 /// Finds a role by its id or foreign id; `None` for a foreign id that nothing has.

@@ -1,5 +1,8 @@
 //! The command line, as clap sees it. What the words mean is decided in [`crate::settings`] and in the commands.
 
+mod audit;
+mod broker;
+mod explain;
 mod principals;
 mod roles;
 mod secrets;
@@ -8,6 +11,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::audit::*;
+pub use self::broker::*;
+pub use self::explain::ExplainArgs;
 pub use self::principals::*;
 pub use self::roles::*;
 pub use self::secrets::*;
@@ -170,6 +176,43 @@ pub enum Command {
     /// Where credentials come from and where they go
     #[command(subcommand)]
     Secrets(SecretsCommand),
+    /// Credentials that the control plane keeps fresh
+    #[command(subcommand)]
+    Broker(BrokerCommand),
+    /// What would happen to a request, without sending it
+    Explain(ExplainArgs),
+    /// What was changed, by whom
+    Audit(AuditArgs),
+    /// Check the setup
+    Doctor,
+    /// Print a completion script
+    Completion {
+        /// For which shell
+        shell: Shell,
+    },
+    /// What could stand where the cursor is; for the completion scripts
+    #[command(name = "__complete", hide = true)]
+    Complete {
+        /// What is wanted
+        what: String,
+        /// What is there already
+        #[arg(default_value = "", allow_hyphen_values = true)]
+        prefix: String,
+    },
+}
+
+/// Shells with completion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
+    /// PowerShell
+    #[value(name = "powershell")]
+    Power,
 }
 
 impl Command {
@@ -179,6 +222,12 @@ impl Command {
             Self::Principals(command) => command.name(),
             Self::Roles(command) => command.name(),
             Self::Secrets(command) => command.name(),
+            Self::Broker(command) => command.name(),
+            Self::Explain(_) => "explain",
+            Self::Audit(args) => args.name(),
+            Self::Doctor => "doctor",
+            Self::Completion { .. } => "completion",
+            Self::Complete { .. } => "__complete",
         }
     }
 }

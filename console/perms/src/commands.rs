@@ -1,5 +1,10 @@
 //! One file per noun and verb.
 
+mod audit;
+mod broker;
+mod completion;
+mod doctor;
+mod explain;
 mod list;
 mod principals;
 mod roles;
@@ -8,7 +13,7 @@ mod secrets;
 use centaur_client::api::Grant;
 use time::OffsetDateTime;
 
-use crate::args::{Command, PrincipalsCommand, RolesCommand, SecretsCommand};
+use crate::args::{AuditCommand, BrokerCommand, Command, PrincipalsCommand, RolesCommand, SecretsCommand};
 use crate::failure::Failure;
 use crate::plan::{Action, Call, Step, Target, Terms};
 use crate::report::Report;
@@ -28,6 +33,7 @@ pub async fn dispatch(session: &Session, command: &Command) -> Result<Report, Fa
             PrincipalsCommand::Revoke(args) => principals::revoke::run(session, args).await,
             PrincipalsCommand::Create(args) => principals::create::run(session, args).await,
             PrincipalsCommand::Delete(args) => principals::delete::run(session, args).await,
+            PrincipalsCommand::Resolve(args) => Ok(principals::resolve::run(session, args)),
         },
         Command::Roles(command) => match command {
             RolesCommand::List(args) => roles::list::run(session, args).await,
@@ -44,6 +50,20 @@ pub async fn dispatch(session: &Session, command: &Command) -> Result<Report, Fa
             SecretsCommand::Grants(args) => secrets::grants::run(session, args).await,
             SecretsCommand::Delete(args) => secrets::delete::run(session, args).await,
         },
+        Command::Broker(command) => match command {
+            BrokerCommand::Create(args) => broker::create::run(session, args).await,
+            BrokerCommand::List(args) => broker::list::run(session, args).await,
+            BrokerCommand::Show(args) => broker::show::run(session, args).await,
+            BrokerCommand::Delete(args) => broker::delete::run(session, args).await,
+        },
+        Command::Explain(args) => explain::run(session, args).await,
+        Command::Audit(args) => match args.command {
+            Some(AuditCommand::Check) => audit::check::run(session).await,
+            None => audit::events::run(session, &args.list).await,
+        },
+        Command::Doctor => Ok(doctor::run(session).await),
+        Command::Completion { shell } => Ok(completion::run(*shell)),
+        Command::Complete { what, prefix } => Ok(completion::names::run(session, what, prefix).await),
     }
 }
 

@@ -33,7 +33,7 @@ use std::ffi::OsString;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use crate::args::Cli;
+use crate::args::{Cli, Command};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -50,7 +50,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     };
     let command = cli.command.name();
     let settings = match Settings::resolve(&cli.globals, &env) {
+        Ok(settings) if matches!(cli.command, Command::Complete { .. } | Command::Completion { .. }) => {
+            settings.for_completion()
+        }
         Ok(settings) => settings,
+        // Whoever presses a key wants names or nothing.
+        Err(_) if matches!(cli.command, Command::Complete { .. }) => return ExitStatus::Success,
         Err(failure) => {
             let printer = Printer::new(asked_output(&args, &env), false, &cli.globals, &env);
             return printer.finish(command, "", Err(failure), &[]);

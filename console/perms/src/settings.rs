@@ -202,6 +202,14 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The same for shells: plain lines, without remarks, and without trying again.
+    #[must_use]
+    pub fn for_completion(self) -> Self {
+        Self { output: Output::Table, quiet: true, retries: 0, audit_file: None, ..self }
+    }
+}
+
 /// The option, the option's file, the variable, the variable's file, then the profile.
 fn key(globals: &Globals, env: Env<'_>, profile: &Profile) -> Option<TokenSource> {
     let value = |text: String| TokenSource::Value(Secret::new(text));

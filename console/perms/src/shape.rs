@@ -2,6 +2,7 @@
 
 use centaur_base::oid::{SecretId, SecretKind};
 use centaur_client::api::{Grant, Labels, Principal, Role, Secret};
+use centaur_manifest::principal::Kind;
 use serde_json::{Value, json};
 
 /// The label of what Centaur manages.
@@ -32,46 +33,6 @@ pub fn type_name(kind: SecretKind) -> &'static str {
 /// The type with a name.
 pub fn type_named(name: &str) -> Option<SecretKind> {
     TYPES.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
-}
-
-/// What a principal is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A person.
-    User,
-    /// A conversation that people share.
-    Channel,
-    /// One thread.
-    Thread,
-    /// Anything else.
-    Other,
-}
-
-impl Kind {
-    /// By its foreign id.
-    pub fn of(foreign_id: Option<&str>) -> Self {
-        let id = foreign_id.unwrap_or_default();
-        let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| id.starts_with(prefix));
-        if begins(&["slack-user-", "teams-user-"]) {
-            Self::User
-        } else if begins(&["slack-channel-", "discord-channel-", "teams-conversation-"]) {
-            Self::Channel
-        } else if begins(&["thread-", "linear-issue-"]) {
-            Self::Thread
-        } else {
-            Self::Other
-        }
-    }
-
-    /// As the JSON has it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Channel => "channel",
-            Self::Thread => "thread",
-            Self::Other => "other",
-        }
-    }
 }
 
 /// Anything with an id, a foreign id and a name.
@@ -118,7 +79,7 @@ identities!(Principal, Role, Secret, centaur_client::api::Credential);
 /// `identity`, with `kind`.
 pub fn principal(row: &Principal) -> Value {
     let Principal { id, namespace, foreign_id, name, labels, .. } = row;
-    let kind = Kind::of(foreign_id.as_deref()).as_str();
+    let kind = kind_of(row).as_str();
     json!({"id": id, "namespace": namespace, "foreign_id": foreign_id, "name": name, "labels": labels, "kind": kind})
 }
 
@@ -133,6 +94,11 @@ pub fn secret(row: &Secret) -> Value {
     let Secret { id, foreign_id, name, .. } = row;
     let tool = tool_of(row);
     json!({"id": id, "type": type_name(id.kind), "foreign_id": foreign_id, "name": name, "tool": tool})
+}
+
+/// What a principal stands for.
+pub fn kind_of(row: &Principal) -> Kind {
+    row.foreign_id.as_deref().map_or(Kind::Other, Kind::of)
 }
 
 /// The tool that declared a secret.

@@ -1,12 +1,13 @@
 //! `broker_credentials`
 
 use centaur_base::oid::BrokerCredentialId;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::call::Written;
 use super::error::ApiError;
 use super::path::Path;
-use super::record::{Expect, Labels, Record, member, object};
+use super::record::{self, Expect, Labels, Record, member, object};
 use super::{ApiClient, ListFilter};
 
 /// A credential whose access token the console keeps fresh, as far as it is shown: never with a token.
@@ -53,6 +54,29 @@ impl Record for Credential {
     }
 }
 
+/// A secret whose source takes its value from a credential.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Reference {
+    /// The secret's id.
+    pub id: String,
+    /// Its collection.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its name for programs.
+    #[serde(default)]
+    pub foreign_id: Option<String>,
+}
+
+impl Record for Reference {
+    fn read(data: Value) -> Result<Self, String> {
+        record::read(data)
+    }
+
+    fn key(&self) -> String {
+        self.id.clone()
+    }
+}
+
 const COLLECTION: &str = "broker_credentials";
 
 impl ApiClient {
@@ -95,6 +119,18 @@ impl ApiClient {
         expect: Expect,
     ) -> Result<Written<Credential>, ApiError> {
         self.put(Path::of(&[COLLECTION, at]), data, expect).await
+    }
+
+    /// Which secrets refer to one; `None` from a console that cannot say.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub async fn references_of(&self, id: BrokerCredentialId) -> Result<Option<Vec<Reference>>, ApiError> {
+        match self.whole(Path::of(&[COLLECTION, &id.to_string(), "references"])).await {
+            Ok(rows) => Ok(Some(rows)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Deletes one.

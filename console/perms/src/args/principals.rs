@@ -19,6 +19,8 @@ pub enum PrincipalsCommand {
     Create(PrincipalsCreate),
     /// Delete one, with its grants and assignments
     Delete(PrincipalArg),
+    /// Show as which principal a thread acts; asks nobody
+    Resolve(PrincipalsResolve),
 }
 
 impl PrincipalsCommand {
@@ -31,6 +33,7 @@ impl PrincipalsCommand {
             Self::Revoke(_) => "principals.revoke",
             Self::Create(_) => "principals.create",
             Self::Delete(_) => "principals.delete",
+            Self::Resolve(_) => "principals.resolve",
         }
     }
 }
@@ -141,4 +144,19 @@ pub struct PrincipalsCreate {
     /// Change the one that is there
     #[arg(long)]
     pub update: bool,
+}
+
+/// `principals resolve`
+#[derive(Debug, Args)]
+pub struct PrincipalsResolve {
+    /// A thread key, for example slack:C0AB12:1717.000100
+    pub thread_key: String,
+
+    /// Who acts
+    #[arg(long, value_name = "ID")]
+    pub slack_user: Option<String>,
+
+    /// In which workspace
+    #[arg(long, value_name = "ID")]
+    pub slack_team: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! `principals grant`
 
 use centaur_client::api::{Grant, Principal, Role, Secret};
+use centaur_manifest::principal::Form;
 use serde_json::json;
 
 use super::tombstone;
@@ -73,7 +74,7 @@ fn principal_step(
             Ok(To { made: Made::Id(principal.id), called: principal.called() })
         }
         Who::Missing { foreign_id } => {
-            if !args.create && !is_canonical(foreign_id) {
+            if !args.create && Form::of(foreign_id).is_none() {
                 return Err(Failure::NotCanonical { id: foreign_id.clone() });
             }
             plan.push(create(session, foreign_id));
@@ -141,20 +142,4 @@ fn grant(to: &To, secret: &Secret, granted: &[Grant], terms: &Terms) -> Result<S
     };
     target.id = Some(there.id.to_string());
     regrant(there, target, terms).map(with)
-}
-
-/// A foreign id that a session could act as.
-fn is_canonical(foreign_id: &str) -> bool {
-    const FORMS: [&str; 7] = [
-        "slack-user-",
-        "slack-channel-",
-        "discord-channel-",
-        "linear-issue-",
-        "teams-user-",
-        "teams-conversation-",
-        "thread-",
-    ];
-    const NAMES: [&str; 3] = ["tool-host", "workflow-host", "warm-pool-bootstrap"];
-    NAMES.contains(&foreign_id)
-        || FORMS.iter().any(|form| foreign_id.strip_prefix(form).is_some_and(|id| !id.is_empty()))
 }

@@ -1,5 +1,6 @@
 //! `principals list`
 
+use centaur_manifest::principal::Kind;
 use serde_json::json;
 
 use crate::args::{KindArg, PrincipalsList};
@@ -10,7 +11,7 @@ use crate::printer::Table;
 use crate::report::Report;
 use crate::session::{Calls as _, Session};
 use crate::settings::Output;
-use crate::shape::{self, Kind};
+use crate::shape;
 
 pub(in crate::commands) async fn run(session: &Session, args: &PrincipalsList) -> Result<Report, Failure> {
     let mut rows = session.api()?.principals(&filter(session, &args.list)?).await.of(session)?;
@@ -20,7 +21,7 @@ pub(in crate::commands) async fn run(session: &Session, args: &PrincipalsList) -
         KindArg::Thread => Kind::Thread,
         KindArg::Other => Kind::Other,
     });
-    rows.retain(|row| wanted.is_none_or(|kind| Kind::of(row.foreign_id.as_deref()) == kind));
+    rows.retain(|row| wanted.is_none_or(|kind| shape::kind_of(row) == kind));
     let (rows, total) = select(rows, &args.list);
     if rows.is_empty() {
         let text = format!("no principals in namespace {}\n", session.namespace());
@@ -33,7 +34,7 @@ pub(in crate::commands) async fn run(session: &Session, args: &PrincipalsList) -
         table.row(["FOREIGN ID", "ID", "NAME", "KIND", "ROLES", "LABELS"]);
         for ((row, roles), item) in rows.iter().zip(&roles).zip(&mut items) {
             item["roles"] = json!(roles.len());
-            let kind = Kind::of(row.foreign_id.as_deref()).as_str();
+            let kind = shape::kind_of(row).as_str();
             let (foreign_id, name) = (row.foreign_id.as_deref(), row.name.as_deref());
             let cells = [foreign_id.unwrap_or_default(), &row.id.to_string(), name.unwrap_or_default(), kind];
             table.row(

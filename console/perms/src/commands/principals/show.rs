@@ -53,8 +53,9 @@ pub(in crate::commands) async fn run(session: &Session, args: &PrincipalArg) -> 
     for grant in &direct {
         let secret = secrets.get(&grant.secret);
         let called = secret.map_or_else(|| grant.secret.to_string(), shape::Identity::called);
-        let end = grant.expires_at.as_ref().map(|at| format!("until {at}")).unwrap_or_default();
-        table.row([shape::type_name(grant.secret.kind), &called, &grant.id.to_string(), &end]);
+        let end = grant.expires_at.as_ref().map(|at| format!("until {at}"));
+        let cells = [shape::type_name(grant.secret.kind).to_owned(), called, grant.id.to_string()];
+        table.row(cells.into_iter().chain(end));
     }
     table_section(&mut text, "direct grants", &table, direct.is_empty());
     let mut table = Table::new().indented(2);

@@ -1,0 +1,5 @@
+//! `audit …`
+
+pub(super) mod check;
+pub(super) mod events;
+mod local;
