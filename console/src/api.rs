@@ -6,6 +6,7 @@
 mod answer;
 mod api_keys;
 mod assignments;
+mod audit_events;
 mod broker_credentials;
 mod call;
 mod effective;
@@ -47,6 +48,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(assignments::routes())
         .merge(grants::routes())
         .merge(api_keys::routes())
+        .merge(audit_events::routes())
         .merge(broker_credentials::routes())
         .merge(oauth_apps::routes())
         .merge(proxies::routes())

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::routing::MethodFilter;
 use centaur_base::oid::ApiKeyId;
-use centaur_store::{ApiKey, TokenHash};
+use centaur_store::{ApiKey, NewApiKey, TokenHash};
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Result};
@@ -11,7 +11,7 @@ use super::call::Call;
 use super::target::{found, oid};
 use super::{list, new_token, route};
 use crate::app::App;
-use crate::wire::{ApiError, Details, Reader, required_name, timestamp};
+use crate::wire::{ApiError, Attributes, Details, Reader, check_url_safe, required_name, timestamp};
 
 const TYPE: &str = "ApiKey";
 
@@ -42,10 +42,8 @@ async fn create(call: Call) -> Result {
     let made = call
         .write(move |tx, call| {
             Box::pin(async move {
-                let (mut attributes, mut problems) = (call.attributes()?, Details::new());
-                let name = required_name(&mut Reader::new(&mut attributes, &mut problems));
-                problems.into_result()?;
-                Ok(tx.create_api_key(call.key.user_id, &name.unwrap_or_default(), &hash).await?)
+                let new = parse(&mut call.attributes()?, call.key.namespace.as_deref())?;
+                Ok(tx.create_api_key(call.key.user_id, &new, &hash).await?)
             })
         })
         .await?;
@@ -69,6 +67,21 @@ async fn delete(call: Call) -> Result {
     Ok(Answer::empty())
 }
 
+/// A key that is made by one which is limited to a namespace is limited to it too.
+fn parse(attributes: &mut Attributes, scope: Option<&str>) -> std::result::Result<NewApiKey, Details> {
+    let mut problems = Details::new();
+    let mut reader = Reader::new(attributes, &mut problems);
+    let name = required_name(&mut reader).unwrap_or_default();
+    let namespace = reader.text("namespace").filter(|text| !text.is_empty());
+    let namespace = namespace.or(scope.map(str::to_owned));
+    if let Some(namespace) = &namespace {
+        check_url_safe(namespace, "namespace", None, reader.problems());
+    }
+    let read_only = reader.flag("read_only").unwrap_or(false);
+    problems.into_result()?;
+    Ok(NewApiKey { name, namespace, read_only })
+}
+
 fn shown(row: &ApiKey) -> Map<String, Value> {
     let mut out = Map::new();
     out.insert("id".to_owned(), json!(row.id));
@@ -76,5 +89,7 @@ fn shown(row: &ApiKey) -> Map<String, Value> {
     out.insert("created_at".to_owned(), timestamp(row.created_at.0).into());
     out.insert("updated_at".to_owned(), timestamp(row.updated_at.0).into());
     out.insert("last_used_at".to_owned(), json!(row.last_used_at.map(|at| timestamp(at.0))));
+    out.insert("namespace".to_owned(), json!(row.namespace));
+    out.insert("read_only".to_owned(), row.read_only.into());
     out
 }

@@ -46,7 +46,7 @@ impl Call {
     }
 
     pub(super) async fn read(&self) -> Result<ReadTx> {
-        Ok(self.app.store().read().await?)
+        Ok(self.app.store().read_within(self.key.namespace.clone()).await?)
     }
 
     /// Runs a transaction in the caller's name; `work` may run several times.
@@ -77,6 +77,9 @@ impl FromRequest<App> for Call {
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
         let (key, who) = authenticate(&parts, app).await?;
+        if key.read_only && !reads(&parts) {
+            return Err(ApiError::read_only_key().into());
+        }
         let params = params(&mut parts, app).await?;
         let query = parts.uri.query().unwrap_or_default();
         if query.contains("%00") {
@@ -90,7 +93,8 @@ impl FromRequest<App> for Call {
         };
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
         let address = Some(address(&parts).to_string());
-        let actor = Actor { who, as_operator: false, request_id, address };
+        let scope = key.namespace.clone();
+        let actor = Actor { who, as_operator: false, request_id, address, scope };
         Ok(Self { app: app.clone(), key, query, headers: parts.headers, params, body, actor })
     }
 }
@@ -116,6 +120,12 @@ async fn authenticate(parts: &Parts, app: &App) -> Result<(ApiKey, Who)> {
     }
     let who = Who::ApiKey(key.id, user.id);
     Ok((key, who))
+}
+
+/// Whether a request leaves everything as it is. A dry run only looks, though it has a body.
+fn reads(parts: &Parts) -> bool {
+    let is_dry_run = parts.uri.path().ends_with("/dry_run");
+    matches!(parts.method, Method::GET | Method::HEAD) || (parts.method == Method::POST && is_dry_run)
 }
 
 /// In microseconds.

@@ -40,6 +40,7 @@ impl From<StoreError> for Failure {
             StoreError::StillReferred { by } => Self::Api(ApiError::conflict(format!(
                 "is still referred to by {by}; remove those references first"
             ))),
+            StoreError::OutOfScope(namespace) => Self::Api(ApiError::outside_namespace(namespace)),
             StoreError::Invalid { rule } if rule == SAME_NAMESPACE => {
                 Self::Api(ApiError::invalid("role", "must be in the same namespace"))
             }

@@ -8,7 +8,7 @@ use std::path::Path;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher as _, SaltString};
 use centaur_base::Secret;
-use centaur_store::{Actor, NewUser, Store, StoreError, TokenHash, UserStatus};
+use centaur_store::{Actor, NewApiKey, NewUser, Store, StoreError, TokenHash, UserStatus};
 
 use crate::api::new_token;
 use crate::config::FirstUser;
@@ -80,7 +80,7 @@ async fn create(store: &Store, first: &FirstUser, token: &Secret<String>) -> Res
                 return Ok(false);
             }
             let user = tx.create_user(user).await?;
-            tx.create_api_key(user.id, "bootstrap", &token).await?;
+            tx.create_api_key(user.id, &NewApiKey::unlimited("bootstrap"), &token).await?;
             Ok::<_, StoreError>(true)
         })
     });

@@ -65,6 +65,17 @@ impl ApiError {
         Self::new(403, "this API key does not have administrator permissions").with_code("forbidden")
     }
 
+    /// 403: a key that is held to one namespace, and something outside of it.
+    pub fn outside_namespace(namespace: &str) -> Self {
+        Self::new(403, format!("this API key is limited to the namespace \"{namespace}\""))
+            .with_code("forbidden")
+    }
+
+    /// 403: a key that may only read, and a request that writes.
+    pub fn read_only_key() -> Self {
+        Self::new(403, "this API key may only read").with_code("forbidden")
+    }
+
     /// 404: nothing has this object id. `type_name` as in `StaticSecret`.
     pub fn unknown_oid(type_name: &str, oid: &str) -> Self {
         Self::new(404, format!("Couldn't find {type_name} with oid \"{oid}\""))

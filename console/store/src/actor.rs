@@ -13,6 +13,8 @@ pub struct Actor {
     pub request_id: Option<String>,
     /// The address the request came from.
     pub address: Option<String>,
+    /// The one namespace in which the account may read and write; `None` is all.
+    pub scope: Option<String>,
 }
 
 /// The account of an [`Actor`].
@@ -67,6 +69,6 @@ impl Actor {
 
 impl From<Who> for Actor {
     fn from(who: Who) -> Self {
-        Self { who, as_operator: false, request_id: None, address: None }
+        Self { who, as_operator: false, request_id: None, address: None, scope: None }
     }
 }

@@ -24,6 +24,10 @@ pub struct ApiKey {
     pub user_id: UserId,
     /// A name for people.
     pub name: String,
+    /// The one namespace it may read and write; `None` is all.
+    pub namespace: Option<String>,
+    /// It may only read.
+    pub read_only: bool,
     /// About when it was last used.
     pub last_used_at: Option<Micros>,
     /// When it was made.
@@ -32,8 +36,26 @@ pub struct ApiKey {
     pub updated_at: Micros,
 }
 
-const COLUMNS: &str = "api_keys.id, api_keys.user_id, api_keys.name, api_keys.last_used_at, api_keys.created_at, \
-                       api_keys.updated_at";
+/// A key to make.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewApiKey {
+    /// A name for people.
+    pub name: String,
+    /// The one namespace it may read and write; `None` is all.
+    pub namespace: Option<String>,
+    /// It may only read.
+    pub read_only: bool,
+}
+
+impl NewApiKey {
+    /// A key that may do all that its user may.
+    pub fn unlimited(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+}
+
+const COLUMNS: &str = "api_keys.id, api_keys.user_id, api_keys.name, api_keys.namespace, api_keys.read_only, \
+                       api_keys.last_used_at, api_keys.created_at, api_keys.updated_at";
 
 impl ReadTx {
     /// The key of a token, with its user as the user is now. Keys that were deleted are not found.
@@ -61,7 +83,9 @@ impl ReadTx {
         let sql =
             format!("SELECT {COLUMNS} FROM api_keys WHERE id = $1 AND user_id = $2 AND deleted_at IS NULL");
         let row = self.row(sqlx::AssertSqlSafe(sql), args![id.row(), owner.row()]).await?;
-        row.map(|mut row| read_cells(&mut row)).transpose()
+        let found = row.map(|mut row| read_cells(&mut row)).transpose()?;
+        found.iter().try_for_each(|key| self.within_any(key.namespace.as_deref()))?;
+        Ok(found)
     }
 
     /// A page of a user's keys that were not deleted; of everybody's without a user.
@@ -77,6 +101,9 @@ impl ReadTx {
         if let Some(owner) = owner {
             query.and("user_id = ?", owner.row());
         }
+        if let Some(scope) = self.scope() {
+            query.and("namespace = ?", scope);
+        }
         let listed = self.page(COLUMNS, "api_keys", query, page).await?;
         let rows = listed.rows.into_iter().map(|mut row| read_cells(&mut row)).collect::<Result<_, _>>()?;
         Ok(Listed { rows, total: listed.total })
@@ -84,7 +111,7 @@ impl ReadTx {
 }
 
 impl WriteTx<'_> {
-    /// Makes a key for a user.
+    /// Makes a key for a user, held to a namespace, to reading, or to neither.
     ///
     /// # Errors
     /// [`StoreError::Missing`] for the user; [`StoreError::Taken`] on `token`, also by a deleted key;
@@ -92,14 +119,16 @@ impl WriteTx<'_> {
     pub async fn create_api_key(
         &mut self,
         owner: UserId,
-        name: &str,
+        new: &NewApiKey,
         token: &TokenHash,
     ) -> Result<ApiKey, StoreError> {
+        self.within_any(new.namespace.as_deref())?;
         self.user(owner).await?.ok_or(StoreError::Missing { what: "user" })?;
         let id = self.next_id("api_keys").await?;
-        let row = args![id, owner.row(), name, token.bytes(), self.now()];
-        let sql = "INSERT INTO api_keys (id, user_id, name, token_hash, created_at, updated_at) \
-                   VALUES ($1, $2, $3, $4, $5, $5)";
+        let (name, namespace) = (&new.name, &new.namespace);
+        let row = args![id, owner.row(), name, namespace, new.read_only, token.bytes(), self.now()];
+        let sql = "INSERT INTO api_keys (id, user_id, name, namespace, read_only, token_hash, created_at, updated_at) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $7)";
         self.execute(sql, row).await?;
         let id = ApiKeyId::new(id).ok_or(StoreError::inconsistent("id_counters", "below one"))?;
         let made =
@@ -128,7 +157,8 @@ impl WriteTx<'_> {
     ) -> Result<(), StoreError> {
         let Some(subject) = after.or(before) else { return Ok(()) };
         let id = subject.id.row();
-        self.record(Entry { action, kind: "api_key", id, namespace: None, before, after }).await
+        let namespace = subject.namespace.as_deref();
+        self.record(Entry { action, kind: "api_key", id, namespace, before, after }).await
     }
 }
 
@@ -155,6 +185,8 @@ fn read_cells(row: &mut Row) -> Result<ApiKey, StoreError> {
         id: ApiKeyId::new(row.next()?).ok_or_else(wrong)?,
         user_id: UserId::new(row.next()?).ok_or_else(wrong)?,
         name: row.next()?,
+        namespace: row.next()?,
+        read_only: row.flag()?,
         last_used_at: row.next::<Option<i64>>()?.map(Micros),
         created_at: Micros(row.next()?),
         updated_at: Micros(row.next()?),

@@ -98,6 +98,9 @@ impl ReadTx {
         let filter = Filter { namespace: None, ..filter.clone() };
         let mut query = Query::new("");
         query.filter(&filter, KIND, "slug = ?");
+        if let Some(scope) = self.scope() {
+            query.and("credential_namespace = ?", scope);
+        }
         let listed = self.page(COLUMNS, "oauth_apps", query, page).await?;
         let rows = listed.rows.into_iter().map(read).collect::<Result<_, _>>()?;
         Ok(Listed { rows, total: listed.total })
@@ -148,7 +151,9 @@ impl ReadTx {
     }
 
     async fn one_app(&mut self, sql: String, args: Vec<Arg>) -> Result<Option<OauthApp>, StoreError> {
-        self.row(sqlx::AssertSqlSafe(sql), args).await?.map(read).transpose()
+        let found = self.row(sqlx::AssertSqlSafe(sql), args).await?.map(read).transpose()?;
+        found.iter().try_for_each(|app| self.within(&app.credential_namespace))?;
+        Ok(found)
     }
 }
 
@@ -264,6 +269,8 @@ impl WriteTx<'_> {
     }
 
     async fn store_app(&mut self, app: &OauthApp) -> Result<(), StoreError> {
+        // Whose namespace the app's credentials go to decides who may have the app.
+        self.within(&app.credential_namespace)?;
         let row = args![
             app.id.row(),
             &app.description,

@@ -4,13 +4,18 @@
 //! with its length, so that no two rows have one encoding. Whoever alters or removes an event in the middle has to
 //! alter all that follow; whoever keeps the last hash elsewhere notices that too.
 
-use serde::Serialize;
+mod filter;
+
+use centaur_base::oid::{Oid, PrincipalId};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::db::{Arg, args};
 use crate::error::StoreError;
 use crate::time::Micros;
 use crate::tx::{ReadTx, WriteTx};
+
+pub use filter::{AuditActor, AuditFilter};
 
 /// The end of the chain.
 #[derive(Debug)]
@@ -110,17 +115,6 @@ fn with_length(hasher: &mut Sha256, bytes: &[u8]) {
     hasher.update(bytes);
 }
 
-/// Which events are wanted.
-#[derive(Debug, Clone, Default)]
-pub struct AuditFilter {
-    /// Of one object: its kind and row.
-    pub object: Option<(String, i64)>,
-    /// By one actor: its kind and row.
-    pub actor: Option<(String, i64)>,
-    /// With a number below this one, for the next page.
-    pub below: Option<i64>,
-}
-
 /// What [`ReadTx::verify_audit`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chain {
@@ -139,7 +133,7 @@ const COLUMNS: &str = "seq, at, actor_kind, actor_id, as_operator, action, objec
                        before, after, request_id, address, prev_hash, hash";
 
 impl ReadTx {
-    /// Events, newest first, at most `limit`.
+    /// Events that pass the filter, at most `limit`.
     ///
     /// # Errors
     /// Those of the database.
@@ -148,24 +142,32 @@ impl ReadTx {
         filter: &AuditFilter,
         limit: u32,
     ) -> Result<Vec<AuditEvent>, StoreError> {
-        let mut query = crate::list::Query::new("");
-        if let Some((kind, id)) = &filter.object {
-            query.and("object_kind = ?", kind);
-            query.and("object_id = ?", *id);
-        }
-        if let Some((kind, id)) = &filter.actor {
-            query.and("actor_kind = ?", kind);
-            query.and("actor_id = ?", *id);
-        }
-        if let Some(below) = filter.below {
-            query.and("seq < ?", below);
+        let mut query = filter.query();
+        if let Some(scope) = self.scope() {
+            query.and("namespace = ?", scope);
         }
         let limit = query.arg(i64::from(limit));
-        let sql = format!(
-            "SELECT {COLUMNS} FROM audit_events{} ORDER BY seq DESC LIMIT {limit}",
-            query.condition()
-        );
+        let order = if filter.oldest_first { "seq" } else { "seq DESC" };
+        let sql =
+            format!("SELECT {COLUMNS} FROM audit_events{} ORDER BY {order} LIMIT {limit}", query.condition());
         self.events(sql, query.args()).await
+    }
+
+    /// The number of the last event, 0 without events.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn last_audit_event(&mut self) -> Result<i64, StoreError> {
+        self.number("SELECT audit_seq FROM ledger WHERE id = 1", vec![]).await
+    }
+
+    /// The hash of an event.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn audit_hash(&mut self, seq: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = self.row("SELECT hash FROM audit_events WHERE seq = $1", args![seq]).await?;
+        row.map(|mut row| row.next()).transpose()
     }
 
     /// Walks the chain from the first event to the last.
@@ -267,9 +269,37 @@ impl WriteTx<'_> {
         let mut fields = event.fields();
         fields.extend(args![event.prev_hash.as_slice(), event.hash.as_slice()]);
         self.execute(INSERT, fields).await?;
+        for principal in concerned(&event) {
+            let sql = "INSERT INTO audit_principals (principal_id, seq) VALUES ($1, $2)";
+            self.execute(sql, args![principal, event.seq]).await?;
+        }
         self.audit = Head { seq: event.seq, hash: event.hash };
         Ok(())
     }
+}
+
+/// The rows of the principals that an event is about: itself, or those that the object names.
+fn concerned(event: &AuditEvent) -> Vec<i64> {
+    #[derive(Deserialize)]
+    struct Named {
+        principal_id: Option<PrincipalId>,
+        fallback_principal_id: Option<PrincipalId>,
+    }
+    let mut rows = Vec::new();
+    if event.object_kind == "principal" {
+        rows.push(event.object_id);
+    }
+    for text in [&event.before, &event.after].into_iter().flatten() {
+        // Most objects name none.
+        if let Ok(named) = serde_json::from_str::<Named>(text) {
+            rows.extend(
+                [named.principal_id, named.fallback_principal_id].into_iter().flatten().map(Oid::row),
+            );
+        }
+    }
+    rows.sort_unstable();
+    rows.dedup();
+    rows
 }
 
 fn json(value: &impl Serialize) -> Result<String, StoreError> {

@@ -185,7 +185,7 @@ impl ReadTx {
         if let Some(app) = app {
             query.and("oauth_app_id = ?", app.row());
         }
-        query.filter(filter, KIND, "foreign_id = ?");
+        query.filter(&self.narrowed(filter)?, KIND, "foreign_id = ?");
         let listed = self.page(COLUMNS, "broker_credentials", query, page).await?;
         let rows = listed.rows.into_iter().map(read).collect::<Result<_, _>>()?;
         Ok(Listed { rows, total: listed.total })
@@ -196,7 +196,9 @@ impl ReadTx {
         sql: String,
         args: Vec<Arg>,
     ) -> Result<Option<BrokerCredential>, StoreError> {
-        self.row(sqlx::AssertSqlSafe(sql), args).await?.map(read).transpose()
+        let found = self.row(sqlx::AssertSqlSafe(sql), args).await?.map(read).transpose()?;
+        found.iter().try_for_each(|credential| self.within(&credential.namespace))?;
+        Ok(found)
     }
 }
 

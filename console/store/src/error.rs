@@ -34,6 +34,9 @@ pub enum StoreError {
         /// The constraint, or a word for the rule.
         rule: String,
     },
+    /// The caller is held to one namespace, and this is of another, or of none; 403.
+    #[error("is outside of the namespace {0:?}")]
+    OutOfScope(String),
     /// The row was written since the revision that the caller saw; 412.
     #[error("was changed in the meantime")]
     Stale,

@@ -103,7 +103,21 @@ impl ReadTx {
     /// Those of the database.
     pub async fn grant(&mut self, id: GrantId) -> Result<Option<Grant>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM grants WHERE id = $1");
-        self.row(sqlx::AssertSqlSafe(sql), args![id.row()]).await?.map(read).transpose()
+        let found = self.row(sqlx::AssertSqlSafe(sql), args![id.row()]).await?.map(read).transpose()?;
+        if let Some(grant) = found.as_ref().filter(|_| self.scope().is_some()) {
+            let namespace = self.namespace_of(grant.grantee).await?;
+            self.within_any(namespace.as_deref())?;
+        }
+        Ok(found)
+    }
+
+    /// The namespace of a grantee.
+    async fn namespace_of(&mut self, grantee: Grantee) -> Result<Option<String>, StoreError> {
+        let (sql, id) = match grantee {
+            Grantee::Principal(id) => ("SELECT namespace FROM principals WHERE id = $1", id.row()),
+            Grantee::Role(id) => ("SELECT namespace FROM roles WHERE id = $1", id.row()),
+        };
+        self.row(sql, args![id]).await?.map(|mut row| row.next()).transpose()
     }
 
     /// A page of grants, expired ones included.
@@ -121,6 +135,9 @@ impl ReadTx {
             query.and("secret_id = ?", secret.row);
         }
         if let Some(namespace) = &filter.namespace {
+            self.within(namespace)?;
+        }
+        if let Some(namespace) = filter.namespace.as_deref().or(self.scope()) {
             query.and(
                 "COALESCE(role_namespace, (SELECT namespace FROM principals p WHERE p.id = grants.principal_id)) = ?",
                 namespace,
@@ -262,7 +279,9 @@ impl WriteTx<'_> {
     ) -> Result<(), StoreError> {
         let Some(subject) = after.or(before) else { return Ok(()) };
         let id = subject.id.row();
-        self.record(Entry { action, kind: "grant", id, namespace: None, before, after }).await
+        let namespace = self.namespace_of(subject.grantee).await?;
+        let namespace = namespace.as_deref();
+        self.record(Entry { action, kind: "grant", id, namespace, before, after }).await
     }
 }
 

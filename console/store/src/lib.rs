@@ -46,9 +46,9 @@ mod tx;
 mod users;
 
 pub use actor::{Actor, Who};
-pub use api_keys::ApiKey;
+pub use api_keys::{ApiKey, NewApiKey};
 pub use apps::{AppPatch, OauthApp};
-pub use audit::{AuditEvent, AuditFilter, Chain};
+pub use audit::{AuditActor, AuditEvent, AuditFilter, Chain};
 pub use changes::Change;
 pub use credentials::{
     AccessToken, Attempt, BrokerCredential, Claim, CredentialLinks, CredentialPatch, GrantType, Material,

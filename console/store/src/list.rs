@@ -147,6 +147,16 @@ pub(crate) fn search_text(foreign_id: Option<&str>, name: Option<&str>) -> Strin
 }
 
 impl ReadTx {
+    /// A filter within the namespace that the transaction is held to. Asking for another one is refused, so that an
+    /// empty list never looks like the answer.
+    pub(crate) fn narrowed(&self, filter: &Filter) -> Result<Filter, StoreError> {
+        if let Some(namespace) = &filter.namespace {
+            self.within(namespace)?;
+        }
+        let namespace = filter.namespace.clone().or(self.scope().map(str::to_owned));
+        Ok(Filter { namespace, ..filter.clone() })
+    }
+
     /// A page of the row texts of a table, and the number of all of them.
     pub(crate) async fn page(
         &mut self,

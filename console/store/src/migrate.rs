@@ -37,6 +37,8 @@ const MIGRATIONS: &[Migration] = migrations! {
     5 "0005_secrets",
     6 "0006_grants",
     7 "0007_proxies",
+    8 "0008_scoped_keys",
+    9 "0009_audit_principals",
 };
 
 /// The version of the schema this program works with.

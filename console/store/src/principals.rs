@@ -135,7 +135,7 @@ impl ReadTx {
     /// Those of the database.
     pub async fn principals(&mut self, filter: &Filter, page: Page) -> Result<Listed<Principal>, StoreError> {
         let mut query = Query::new("");
-        query.filter(filter, KIND, "foreign_id = ?");
+        query.filter(&self.narrowed(filter)?, KIND, "foreign_id = ?");
         self.principals_where(query, page).await
     }
 
@@ -162,6 +162,7 @@ impl ReadTx {
     async fn one_principal(&mut self, sql: String, args: Vec<Arg>) -> Result<Option<Principal>, StoreError> {
         let Some(row) = self.row(sqlx::AssertSqlSafe(sql), args).await? else { return Ok(None) };
         let mut found = [read(row)?];
+        self.within(&found[0].namespace)?;
         self.fill_slack(&mut found).await?;
         let [found] = found;
         Ok(Some(found))
@@ -212,6 +213,7 @@ impl WriteTx<'_> {
         patch: &PrincipalPatch,
     ) -> Result<Principal, StoreError> {
         let defaults = self.principal_defaults().await?;
+        self.within(namespace)?;
         let id = self.next_id("principals").await?;
         let mut principal = Principal {
             id: PrincipalId::new(id).ok_or(StoreError::inconsistent("id_counters", "below one"))?,

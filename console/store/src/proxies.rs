@@ -133,7 +133,23 @@ impl ReadTx {
     /// Those of the database.
     pub async fn proxy(&mut self, id: ProxyId) -> Result<Option<Proxy>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM proxies WHERE id = $1");
-        self.row(sqlx::AssertSqlSafe(sql), args![id.row()]).await?.map(read).transpose()
+        let found = self.row(sqlx::AssertSqlSafe(sql), args![id.row()]).await?.map(read).transpose()?;
+        if let Some(proxy) = &found {
+            self.proxy_within(proxy).await?;
+        }
+        Ok(found)
+    }
+
+    /// A proxy is of its principal's namespace, and without one of none.
+    async fn proxy_within(&mut self, proxy: &Proxy) -> Result<(), StoreError> {
+        if self.scope().is_none() {
+            return Ok(());
+        }
+        let principal = proxy.principal_id.map_or(0, Oid::row);
+        let sql = "SELECT namespace FROM principals WHERE id = $1";
+        let namespace: Option<String> =
+            self.row(sql, args![principal]).await?.map(|mut row| row.next()).transpose()?;
+        self.within_any(namespace.as_deref())
     }
 
     /// Whose token it is.
@@ -168,6 +184,9 @@ impl ReadTx {
         let mut query = Query::new("");
         if let Some(principal) = principal {
             query.and("principal_id = ?", principal.row());
+        }
+        if let Some(scope) = self.scope() {
+            query.and("principal_id IN (SELECT id FROM principals WHERE namespace = ?)", scope);
         }
         let listed = self.page(COLUMNS, "proxies", query, page).await?;
         let rows = listed.rows.into_iter().map(read).collect::<Result<_, _>>()?;
@@ -316,7 +335,7 @@ impl WriteTx<'_> {
             proxy.name.clone_from(name);
         }
         for principal in [patch.principal, patch.fallback_principal].into_iter().flatten().flatten() {
-            self.config_version(principal).await?.ok_or(StoreError::Missing { what: "principal" })?;
+            self.principal(principal).await?.ok_or(StoreError::Missing { what: "principal" })?;
         }
         proxy.principal_id = patch.principal.unwrap_or(proxy.principal_id);
         proxy.fallback_principal_id = patch.fallback_principal.unwrap_or(proxy.fallback_principal_id);
@@ -327,7 +346,7 @@ impl WriteTx<'_> {
         if was != (proxy.principal_id, proxy.fallback_principal_id, proxy.fallback_mode) {
             proxy.assignment += 1;
         }
-        Ok(())
+        self.proxy_within(proxy).await
     }
 
     async fn insert_token(&mut self, proxy: i64, token: &TokenHash) -> Result<(), StoreError> {

@@ -76,7 +76,7 @@ impl ReadTx {
     /// Those of the database.
     pub async fn roles(&mut self, filter: &Filter, page: Page) -> Result<Listed<Role>, StoreError> {
         let mut query = Query::new("");
-        query.filter(filter, KIND, "foreign_id = ?");
+        query.filter(&self.narrowed(filter)?, KIND, "foreign_id = ?");
         let listed = self.page(COLUMNS, "roles", query, page).await?;
         let rows = listed.rows.into_iter().map(read).collect::<Result<_, _>>()?;
         Ok(Listed { rows, total: listed.total })
@@ -106,7 +106,9 @@ impl ReadTx {
     }
 
     async fn one_role(&mut self, sql: String, args: Vec<Arg>) -> Result<Option<Role>, StoreError> {
-        self.row(sqlx::AssertSqlSafe(sql), args).await?.map(read).transpose()
+        let found = self.row(sqlx::AssertSqlSafe(sql), args).await?.map(read).transpose()?;
+        found.iter().try_for_each(|role| self.within(&role.namespace))?;
+        Ok(found)
     }
 }
 
@@ -121,6 +123,7 @@ impl WriteTx<'_> {
         foreign_id: Option<&str>,
         patch: &RolePatch,
     ) -> Result<Role, StoreError> {
+        self.within(namespace)?;
         let id = self.next_id("roles").await?;
         let mut role = Role {
             id: RoleId::new(id).ok_or(StoreError::inconsistent("id_counters", "below one"))?,

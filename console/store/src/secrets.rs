@@ -149,7 +149,7 @@ impl ReadTx {
         if let Some(kind) = kind {
             query.and("kind = ?", kind.as_str());
         }
-        query.filter(filter, KIND, "foreign_id = ?");
+        query.filter(&self.narrowed(filter)?, KIND, "foreign_id = ?");
         let listed = self.page(COLUMNS, "secrets", query, page).await?;
         let mut rows = listed.rows.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         self.fill_sources(&mut rows).await?;
@@ -170,6 +170,7 @@ impl ReadTx {
         );
         let rows = self.rows(sqlx::AssertSqlSafe(sql), args![credential.row()]).await?;
         let mut rows = rows.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        rows.retain(|row| self.within(&row.namespace).is_ok());
         self.fill_sources(&mut rows).await?;
         Ok(rows)
     }
@@ -196,6 +197,7 @@ impl ReadTx {
     async fn one_secret(&mut self, sql: String, args: Vec<Arg>) -> Result<Option<StoredSecret>, StoreError> {
         let Some(row) = self.row(sqlx::AssertSqlSafe(sql), args).await? else { return Ok(None) };
         let mut found = [read(row)?];
+        self.within(&found[0].namespace)?;
         self.fill_sources(&mut found).await?;
         let [found] = found;
         Ok(Some(found))

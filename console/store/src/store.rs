@@ -90,6 +90,15 @@ impl Store {
         Ok(ReadTx::new(conn, self.options.clock.now(), self.options.keys.clone()))
     }
 
+    /// As [`Store::read`], held to one namespace: the rows of others are refused with [`StoreError::OutOfScope`], and
+    /// lists leave them out. `None` is no limit.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn read_within(&self, scope: Option<String>) -> Result<ReadTx, StoreError> {
+        Ok(self.read().await?.held_to(scope))
+    }
+
     /// Runs `work` in a transaction that writes, and commits when it succeeds. When the engine gave up because of
     /// another transaction, all of it is run again, so `work` must have no effect outside the transaction.
     ///

@@ -18,11 +18,37 @@ pub struct ReadTx {
     now: Micros,
     keys: Arc<KeyRing>,
     gave_up: bool,
+    scope: Option<String>,
 }
 
 impl ReadTx {
     pub(crate) fn new(conn: Conn, now: Micros, keys: Arc<KeyRing>) -> Self {
-        Self { conn, now, keys, gave_up: false }
+        Self { conn, now, keys, gave_up: false, scope: None }
+    }
+
+    /// Held to one namespace: rows of others are refused, and lists leave them out.
+    pub(crate) fn held_to(mut self, scope: Option<String>) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// The one namespace this transaction is held to.
+    pub(crate) fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
+    }
+
+    /// Refuses what is of another namespace. Every read by id or name and every creation asks, so that no caller has
+    /// to.
+    pub(crate) fn within(&self, namespace: &str) -> Result<(), StoreError> {
+        self.within_any(Some(namespace))
+    }
+
+    /// As [`ReadTx::within`]; what has no namespace is outside of every one.
+    pub(crate) fn within_any(&self, namespace: Option<&str>) -> Result<(), StoreError> {
+        match &self.scope {
+            Some(scope) if namespace != Some(scope.as_str()) => Err(StoreError::OutOfScope(scope.clone())),
+            _ => Ok(()),
+        }
     }
 
     /// When the transaction began: the time of all rows it writes.
@@ -99,7 +125,8 @@ pub struct WriteTx<'c> {
 }
 
 impl WriteTx<'_> {
-    pub(crate) async fn begin(mut read: ReadTx, actor: Actor) -> Result<Self, StoreError> {
+    pub(crate) async fn begin(read: ReadTx, actor: Actor) -> Result<Self, StoreError> {
+        let mut read = read.held_to(actor.scope.clone());
         // On PostgreSQL this waits for the writer whose turn it is.
         let turn =
             "UPDATE ledger SET turn = turn + 1 WHERE id = 1 RETURNING audit_seq, audit_hash, change_seq";

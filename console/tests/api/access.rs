@@ -1,6 +1,6 @@
 //! Who may call.
 
-use centaur_store::{Actor, NewUser, StoreError, TokenHash, UserPatch, UserStatus};
+use centaur_store::{Actor, NewApiKey, NewUser, StoreError, TokenHash, UserPatch, UserStatus};
 use serde_json::json;
 
 use crate::console::{Console, KEY};
@@ -51,7 +51,7 @@ async fn keys_of_users_who_are_no_administrators_reach_keys_alone_and_those_of_d
         .write(&Actor::system(), |tx| {
             Box::pin(async move {
                 let user = tx.create_user(user).await?;
-                tx.create_api_key(user.id, "two", &TokenHash::of(OTHER)).await?;
+                tx.create_api_key(user.id, &NewApiKey::unlimited("two"), &TokenHash::of(OTHER)).await?;
                 Ok::<_, StoreError>(user)
             })
         })
@@ -95,7 +95,10 @@ async fn a_key_is_shown_once_ends_when_it_is_deleted_and_never_deletes_itself() 
     );
     let made = console.post("/api/v1/api_keys", json!({"name": "ci"})).await.data(201);
     let keys: Vec<_> = made.as_object().expect("an object").keys().collect();
-    assert_eq!(keys, ["id", "name", "created_at", "updated_at", "last_used_at", "token"]);
+    assert_eq!(
+        keys,
+        ["id", "name", "created_at", "updated_at", "last_used_at", "namespace", "read_only", "token"]
+    );
     let (id, token) = (made["id"].as_str().expect("an id"), made["token"].as_str().expect("a token"));
     let bearer = format!("Bearer {token}");
     assert_eq!(status_with(&console, &bearer).await.0, 200);

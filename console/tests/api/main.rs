@@ -1,10 +1,12 @@
 //! The running console over HTTP, each test with a database of its own, on SQLite and on PostgreSQL.
 
 mod access;
+mod audit;
 mod broker;
 mod console;
 mod grants;
 mod principals;
+mod scoped;
 mod secrets;
 mod shell;
 mod sync;

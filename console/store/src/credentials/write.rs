@@ -76,6 +76,7 @@ impl WriteTx<'_> {
         foreign_id: Option<&str>,
         patch: &CredentialPatch,
     ) -> Result<BrokerCredential, StoreError> {
+        self.within(namespace)?;
         let row = self.next_id("broker_credentials").await?;
         let mut credential = BrokerCredential {
             id: BrokerCredentialId::new(row).ok_or(StoreError::inconsistent("id_counters", "below one"))?,

@@ -26,6 +26,7 @@ impl WriteTx<'_> {
         document: &Document,
         sources: &[NewSource],
     ) -> Result<StoredSecret, StoreError> {
+        self.within(namespace)?;
         let row = self.next_id("secrets").await?;
         let values = args![
             row,

@@ -111,7 +111,8 @@ async fn passwords_stay_apart_from_users(world: World) {
 async fn a_key_is_found_by_its_token_with_its_user(world: World) {
     let ada = user(&world, "ada@example.com").await;
     let token = &TokenHash::of("iak_fake");
-    let key = write!(world, tx => tx.create_api_key(ada.id, "ci", token).await).expect("a key");
+    let key = write!(world, tx => tx.create_api_key(ada.id, &NewApiKey::unlimited("ci"), token).await)
+        .expect("a key");
     let disable = &UserPatch { status: Some(UserStatus::Disabled), ..UserPatch::default() };
     let ada = write!(world, tx => tx.update_user(ada.id, disable, None).await).expect("disabled");
     assert_eq!(read!(world, tx => tx.api_key_by_token(token).await), Some((key, ada)), "as the user is now");
@@ -122,12 +123,13 @@ async fn a_key_is_found_by_its_token_with_its_user(world: World) {
 async fn a_deleted_key_is_not_found_and_does_not_come_back(world: World) {
     let ada = user(&world, "ada@example.com").await;
     let token = &TokenHash::of("iak_fake");
-    let key = write!(world, tx => tx.create_api_key(ada.id, "ci", token).await).expect("a key");
+    let key = write!(world, tx => tx.create_api_key(ada.id, &NewApiKey::unlimited("ci"), token).await)
+        .expect("a key");
     write!(world, tx => tx.delete_api_key(ada.id, key.id).await).expect("deleted");
     assert_eq!(read!(world, tx => tx.api_key_by_token(token).await), None);
     assert_eq!(read!(world, tx => tx.api_key(ada.id, key.id).await), None);
     assert_eq!(read!(world, tx => tx.api_keys(None, Page::default()).await).total, 0);
-    let again = write!(world, tx => tx.create_api_key(ada.id, "ci", token).await);
+    let again = write!(world, tx => tx.create_api_key(ada.id, &NewApiKey::unlimited("ci"), token).await);
     assert!(matches!(again, Err(StoreError::Taken { field: "token" })), "{again:?}");
     let twice = write!(world, tx => tx.delete_api_key(ada.id, key.id).await);
     assert!(matches!(twice, Err(StoreError::Missing { what: "API key" })));
@@ -136,7 +138,8 @@ async fn a_deleted_key_is_not_found_and_does_not_come_back(world: World) {
 async fn keys_belong_to_their_user(world: World) {
     let (ada, bob) = (user(&world, "ada@example.com").await, user(&world, "bob@example.com").await);
     let token = &TokenHash::of("iak_fake");
-    let key = write!(world, tx => tx.create_api_key(ada.id, "ci", token).await).expect("a key");
+    let key = write!(world, tx => tx.create_api_key(ada.id, &NewApiKey::unlimited("ci"), token).await)
+        .expect("a key");
     assert_eq!(read!(world, tx => tx.api_key(bob.id, key.id).await), None);
     assert_eq!(read!(world, tx => tx.api_key(ada.id, key.id).await), Some(key.clone()));
     assert_eq!(read!(world, tx => tx.api_keys(Some(bob.id), Page::default()).await).total, 0);
@@ -145,14 +148,15 @@ async fn keys_belong_to_their_user(world: World) {
     let refused = write!(world, tx => tx.delete_api_key(bob.id, key.id).await);
     assert!(matches!(refused, Err(StoreError::Missing { .. })));
     let nobody = Oid::new(99).expect("an id");
-    let refused = write!(world, tx => tx.create_api_key(nobody, "ci", &TokenHash::of("iak_x")).await);
+    let refused = write!(world, tx => tx.create_api_key(nobody, &NewApiKey::unlimited("ci"), &TokenHash::of("iak_x")).await);
     assert!(matches!(refused, Err(StoreError::Missing { what: "user" })));
 }
 
 async fn use_of_a_key_is_noted_once_a_minute(world: World) {
     let ada = user(&world, "ada@example.com").await;
     let token = &TokenHash::of("iak_fake");
-    let key = write!(world, tx => tx.create_api_key(ada.id, "ci", token).await).expect("a key");
+    let key = write!(world, tx => tx.create_api_key(ada.id, &NewApiKey::unlimited("ci"), token).await)
+        .expect("a key");
     let used = || {
         let world = &world;
         async move {
@@ -171,7 +175,8 @@ async fn use_of_a_key_is_noted_once_a_minute(world: World) {
 async fn created_by_is_the_user_of_the_actor(world: World) {
     let ada = user(&world, "ada@example.com").await;
     let token = &TokenHash::of("iak_fake");
-    let key = write!(world, tx => tx.create_api_key(ada.id, "ci", token).await).expect("a key");
+    let key = write!(world, tx => tx.create_api_key(ada.id, &NewApiKey::unlimited("ci"), token).await)
+        .expect("a key");
     for who in [Who::User(ada.id), Who::ApiKey(key.id, ada.id)] {
         let patch = &RolePatch::default();
         let made: Result<Role, StoreError> =
@@ -180,7 +185,7 @@ async fn created_by_is_the_user_of_the_actor(world: World) {
     }
     let made = write!(world, tx => tx.create_role("lab", None, &RolePatch::default()).await).expect("a role");
     assert_eq!(made.created_by, None);
-    let by_key = AuditFilter { actor: Some(("api_key".to_owned(), key.id.row())), ..AuditFilter::default() };
+    let by_key = AuditFilter { actor: Some(AuditActor::ApiKey(key.id)), ..AuditFilter::default() };
     assert_eq!(read!(world, tx => tx.audit_events(&by_key, 10).await).len(), 1);
 }
 

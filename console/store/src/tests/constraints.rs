@@ -55,6 +55,8 @@ fn every_constraint_of_the_schema_has_a_case() {
         include_str!("../../migrations/0005_secrets.sql"),
         include_str!("../../migrations/0006_grants.sql"),
         include_str!("../../migrations/0007_proxies.sql"),
+        include_str!("../../migrations/0008_scoped_keys.sql"),
+        include_str!("../../migrations/0009_audit_principals.sql"),
     ]
     .concat();
     let names = text.split("CONSTRAINT ").skip(1).filter_map(|rest| rest.split_whitespace().next());
@@ -191,6 +193,18 @@ const CASES: &[(&str, &str, &str)] = &[
         "api_keys_token_hash_length",
         "UPDATE api_keys SET token_hash = substr(token_hash, 1, 31)",
         "UPDATE api_keys SET token_hash = substr(token_hash, 1, 32)",
+    ),
+    ("api_keys_namespace", "UPDATE api_keys SET namespace = ''", "UPDATE api_keys SET namespace = 'lab'"),
+    ("api_keys_read_only", "UPDATE api_keys SET read_only = 2", "UPDATE api_keys SET read_only = 1"),
+    (
+        "audit_principals_event_fk",
+        "INSERT INTO audit_principals (principal_id, seq) VALUES (1, 99)",
+        "INSERT INTO audit_principals (principal_id, seq) VALUES (1, 1)",
+    ),
+    (
+        "audit_principals_pk",
+        "INSERT INTO audit_principals (principal_id, seq) VALUES (1, 1), (1, 1)",
+        "INSERT INTO audit_principals (principal_id, seq) VALUES (1, 1), (2, 1)",
     ),
     ("api_keys_name", "UPDATE api_keys SET name = ''", "UPDATE api_keys SET name = 'x'"),
     (

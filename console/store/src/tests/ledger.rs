@@ -1,6 +1,6 @@
 //! What all writes have in common: turns, audit chain, change feed, migration, keys.
 
-use centaur_base::oid::{Oid, UserId};
+use centaur_base::oid::{Oid, ProxyId, UserId};
 use serde_json::json;
 
 use super::on_both;
@@ -62,6 +62,7 @@ const DROPS: &[&str] = &[
     "DROP TABLE api_keys",
     "DROP TABLE users",
     "DROP TABLE settings",
+    "DROP TABLE audit_principals",
     "DROP TABLE audit_events",
     "DROP TABLE changes",
     "DROP TABLE id_counters",
@@ -115,7 +116,10 @@ async fn events_form_a_chain(world: World) {
     assert_eq!(read!(world, tx => tx.audit_events(&of_role, 10).await).len(), 2);
     let below = AuditFilter { below: Some(3), ..of_role };
     assert_eq!(read!(world, tx => tx.audit_events(&below, 10).await).len(), 1);
-    let by_proxy = AuditFilter { actor: Some(("proxy".to_owned(), 3)), ..AuditFilter::default() };
+    let by_proxy = AuditFilter {
+        actor: Some(AuditActor::Proxy(ProxyId::new(3).expect("an id"))),
+        ..AuditFilter::default()
+    };
     assert_eq!(read!(world, tx => tx.audit_events(&by_proxy, 10).await).len(), 1);
 }
 

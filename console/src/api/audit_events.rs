@@ -1,0 +1,118 @@
+//! `/api/v1/audit_events`: who changed what. Read only: nothing here writes, and nothing can be taken away.
+//!
+//! A page is newest first and names where the next one begins (`before`). `after` gives what came later, in the order
+//! in which it happened, for whoever follows the log. With `Accept: application/x-ndjson` all that pass the filters
+//! are sent, one JSON object a line, oldest first.
+
+mod export;
+mod ids;
+mod shown;
+
+use axum::Router;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::MethodFilter;
+use centaur_base::oid::{AuditId, Oid as _, PrincipalId};
+use centaur_store::{AuditFilter, Chain, Micros};
+use http::header::ACCEPT;
+use serde_json::{Value, json};
+
+use self::shown::event;
+use super::answer::{Answer, Result};
+use super::call::Call;
+use super::target::{found, oid};
+use super::{list, route};
+use crate::app::App;
+use crate::wire::{ApiError, parse_timestamp};
+
+const TYPE: &str = "AuditEvent";
+
+pub(super) fn routes() -> Router<App> {
+    route("/api/v1/audit_events", MethodFilter::GET, all)
+        .merge(route("/api/v1/audit_events/verify", MethodFilter::GET, verify))
+        .merge(route("/api/v1/audit_events/{id}", MethodFilter::GET, one))
+}
+
+async fn all(call: Call) -> Result<Response> {
+    let filter = filter(&call)?;
+    let accept = call.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accept.contains(export::TYPE) {
+        return export::all(&call, filter).await;
+    }
+    let (page, _) = list::page(&call)?;
+    let mut events = call.read().await?.audit_events(&filter, page.limit.saturating_add(1)).await?;
+    let is_last = events.len() <= page.limit as usize;
+    events.truncate(page.limit as usize);
+    let next = events.last().filter(|_| !is_last).map(|last| last.seq);
+    let key = if filter.oldest_first { "after" } else { "before" };
+    let data: Vec<Value> = events.iter().map(event).collect();
+    Ok(Answer::body(
+        json!({ "data": data, "meta": { "limit": page.limit, "next": next.map(|seq| json!({ key: seq })) } }),
+    )
+    .into_response())
+}
+
+async fn one(call: Call) -> Result {
+    let id: AuditId = oid(call.param(0), TYPE)?;
+    let filter = AuditFilter { above: Some(id.row() - 1), oldest_first: true, ..AuditFilter::default() };
+    let events = call.read().await?.audit_events(&filter, 1).await?;
+    let row = events.into_iter().next().filter(|event| event.seq == id.row());
+    Ok(Answer::body(json!({ "data": event(&found(row, TYPE, call.param(0))?) })))
+}
+
+/// Walks the whole chain. `seq` and `hash` of an earlier answer show that nothing before it was written anew.
+async fn verify(call: Call) -> Result {
+    if let Some(namespace) = &call.key.namespace {
+        return Err(ApiError::outside_namespace(namespace).into());
+    }
+    let kept = match (number(&call, "seq")?, call.query.value("hash").filter(|hash| !hash.is_empty())) {
+        (None, None) => None,
+        (Some(seq), Some(hash)) => Some((seq, hash.to_ascii_lowercase())),
+        _ => return Err(ApiError::bad_request("seq and hash belong together").into()),
+    };
+    let mut tx = call.read().await?;
+    let chain = tx.verify_audit().await?;
+    let mut data = match &chain {
+        Chain::Whole { seq, hash } => json!({ "whole": true, "seq": seq, "hash": shown::hex(hash) }),
+        Chain::BrokenAt(seq) => json!({ "whole": false, "broken_at": seq }),
+    };
+    if let Some((seq, hash)) = kept {
+        let stored = tx.audit_hash(seq).await?.map(|stored| shown::hex(&stored));
+        data["matches"] = (stored == Some(hash)).into();
+    }
+    Ok(Answer::body(json!({ "data": data })))
+}
+
+fn filter(call: &Call) -> Result<AuditFilter> {
+    let text = |key: &str| call.query.value(key).filter(|text| !text.is_empty());
+    let bad = |key: &str, what: &str| ApiError::bad_request(format!("{key} must be {what}"));
+    let time = |key: &str| match text(key) {
+        None => Ok(None),
+        Some(at) => {
+            parse_timestamp(at).map(|at| Some(Micros(at))).ok_or_else(|| bad(key, "an RFC 3339 time"))
+        }
+    };
+    let object = text("object").map(|text| ids::object(text).ok_or_else(|| bad("object", "an object id")));
+    let actor = text("actor").map(|text| {
+        ids::actor(text).ok_or_else(|| bad("actor", "the id of a user, an API key or a proxy, or system"))
+    });
+    let principal = text("principal")
+        .map(|text| text.parse::<PrincipalId>().map_err(|_| bad("principal", "the id of a principal")));
+    let (below, above) = (number(call, "before")?, number(call, "after")?);
+    Ok(AuditFilter {
+        object: object.transpose()?,
+        actor: actor.transpose()?,
+        principal: principal.transpose()?,
+        action: text("action").map(str::to_owned),
+        since: time("since")?,
+        until: time("until")?,
+        below,
+        above,
+        oldest_first: above.is_some(),
+    })
+}
+
+fn number(call: &Call, key: &str) -> Result<Option<i64>> {
+    let Some(text) = call.query.value(key).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let number = text.parse().ok().filter(|number| *number >= 0);
+    Ok(Some(number.ok_or_else(|| ApiError::bad_request(format!("{key} must be the number of an event")))?))
+}
