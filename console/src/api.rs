@@ -3,6 +3,7 @@
 //! A handler takes a `Call`, which only exists once the key was checked, and gives an `Answer` or a `Failure`.
 //! To add a route: a handler in the file of its resource and a line in its `routes`.
 
+mod access_log;
 mod answer;
 mod api_keys;
 mod assignments;
@@ -10,6 +11,7 @@ mod audit_events;
 mod broker_credentials;
 mod call;
 mod effective;
+mod effective_diff;
 mod failed_auth;
 mod failure;
 mod grants;
@@ -52,7 +54,8 @@ pub(crate) fn router(app: App) -> Router {
         .merge(broker_credentials::routes())
         .merge(oauth_apps::routes())
         .merge(proxies::routes())
-        .merge(effective::routes());
+        .merge(effective::routes())
+        .merge(effective_diff::routes());
     let api = SecretKind::ALL.into_iter().fold(api, |api, kind| api.merge(secrets::routes(kind)));
     let api = api.layer(axum::middleware::from_fn(shell::within_time));
     Router::new()
@@ -62,6 +65,8 @@ pub(crate) fn router(app: App) -> Router {
         .merge(api)
         .fallback(not_found)
         .method_not_allowed_fallback(not_found)
+        .layer(axum::middleware::from_fn(access_log::caught))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), access_log::logged))
         .layer(axum::middleware::from_fn(shell::with_request_id))
         .with_state(app)
 }

@@ -1,6 +1,8 @@
 //! The running console: its state, its first boot, its listener.
 
 mod first_boot;
+mod key_file;
+mod rewrap;
 mod serve;
 
 use std::io::Write as _;
@@ -13,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use first_boot::FirstBootError;
+pub use rewrap::rewrap;
 pub use serve::stop_signal;
 
 use crate::api::FailedAuth;
@@ -95,16 +98,7 @@ impl Server {
     /// # Errors
     /// [`StartError`]
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let options = Options {
-            keys: config.keys.clone(),
-            clock: Clock::System,
-            connections: CONNECTIONS,
-            patience: PATIENCE,
-        };
-        let store = Store::open(config.database.expose(), options).await?;
-        store.write(&Actor::system(), |tx| Box::pin(async move { tx.check_canary().await })).await.map_err(
-            |error| if matches!(error, StoreError::Seal(_)) { StartError::Keys(error) } else { error.into() },
-        )?;
+        let store = open(&config).await?;
         if let Some(user) = &config.first_user {
             first_boot::run(&store, user).await?;
         }
@@ -135,14 +129,47 @@ impl Server {
     }
 }
 
+/// Opens and migrates the database, and checks the keys against it.
+async fn open(config: &Config) -> Result<Store, StartError> {
+    let options = Options {
+        keys: config.keys.clone(),
+        clock: Clock::System,
+        connections: CONNECTIONS,
+        patience: PATIENCE,
+    };
+    let store = Store::open(config.database.expose(), options).await?;
+    store.write(&Actor::system(), |tx| Box::pin(async move { tx.check_canary().await })).await.map_err(
+        |error| if matches!(error, StoreError::Seal(_)) { StartError::Keys(error) } else { error.into() },
+    )?;
+    Ok(store)
+}
+
+/// Has a panic say where it happened and nothing else: what it says may hold what a request held. For programs that
+/// do nothing but serve; it holds for the whole process.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string).unwrap_or_default();
+        log("error", "panic", &[("at", &at)]);
+    }));
+}
+
 /// One line of JSON on standard error. Values are names, ids and numbers, never what a client sent as a secret.
 pub fn log(level: &str, message: &str, fields: &[(&str, &str)]) {
+    log_line(level, message, fields.iter().map(|(key, value)| (*key, (*value).into())));
+}
+
+/// As [`log`], with values that are no texts.
+pub(crate) fn log_line<'a>(
+    level: &str,
+    message: &str,
+    fields: impl IntoIterator<Item = (&'a str, serde_json::Value)>,
+) {
     let now = Clock::System.now();
     let mut line = serde_json::Map::new();
     line.insert("time".to_owned(), now.to_string().into());
     line.insert("level".to_owned(), level.into());
     line.insert("msg".to_owned(), message.into());
-    line.extend(fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())));
+    line.extend(fields.into_iter().map(|(key, value)| (key.to_owned(), value)));
     // A log that cannot be written must not stop the console.
     let _ = writeln!(std::io::stderr().lock(), "{}", serde_json::Value::Object(line));
 }

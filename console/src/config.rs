@@ -43,6 +43,8 @@ pub struct Config {
     /// Where token endpoints may be: `CENTAUR_CONSOLE_TOKEN_ENDPOINT_ALLOW` and
     /// `CENTAUR_CONSOLE_ALLOW_INSECURE_TOKEN_ENDPOINTS`, default none and no.
     pub token_endpoints: EndpointRules,
+    /// One line per request: `CENTAUR_CONSOLE_ACCESS_LOG`, default yes.
+    pub access_log: bool,
     /// Where browsers reach the console, without a slash at the end: `CENTAUR_CONSOLE_PUBLIC_URL`.
     pub public_url: Option<String>,
 }
@@ -96,6 +98,7 @@ impl Config {
         let max_age = env.max_age();
         let token_endpoints = env.token_endpoints();
         let public_url = env.public_url();
+        let access_log = env.switch("ACCESS_LOG", true);
         if let Some((variable, _)) = env.prefixed("RESOLVE_SOURCES") {
             env.reject(variable, "sources are resolved by the proxies; resolving here is not built yet");
         }
@@ -111,6 +114,7 @@ impl Config {
                 fallback,
                 max_age,
                 token_endpoints,
+                access_log,
                 public_url,
             }),
             _ => Err(env.errors),

@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
+use super::access_log::Caller;
 use super::answer::Result;
 use super::failure::Failure;
 use super::shell::{Peer, RequestId};
@@ -77,6 +78,9 @@ impl FromRequest<App> for Call {
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
         let (key, who) = authenticate(&parts, app).await?;
+        if let Some(caller) = parts.extensions.get::<Caller>() {
+            caller.is(key.id);
+        }
         if key.read_only && !reads(&parts) {
             return Err(ApiError::read_only_key().into());
         }

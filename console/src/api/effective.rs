@@ -12,7 +12,7 @@ use serde_json::json;
 use super::answer::{Answer, Result, json as json_response};
 use super::call::Call;
 use super::target::{found, found_named, oid};
-use super::{principals, route};
+use super::{effective_diff, principals, route};
 use crate::app::App;
 use crate::effective::{Probe, dry_run, etag, explain, matches_etag};
 use crate::sync::{Load, World};
@@ -45,10 +45,16 @@ async fn of_name(call: Call) -> Result<Response> {
 
 async fn view(call: &Call, mut tx: ReadTx, row: &Principal) -> Result<Response> {
     let (load, exclude) = (asked(call, &mut tx, row, false).await?, excluded(call));
+    // Of the principal alone: what a later difference is taken against.
+    let is_plain = exclude.is_empty() && load.fallback.is_none();
+    let is_kept = !is_plain || tx.kept_views(row.id).await?.contains(&row.config_version);
     let world = World::load(&mut tx, load, call.app.config()).await?;
     drop(tx);
     let effective = world.assemble(call.app.config(), &exclude);
     let body = effective.payload.redacted(&row.id.to_string()).to_string();
+    if !is_kept {
+        effective_diff::keep(call.app.store(), row.id, row.config_version, &body).await;
+    }
     let tag = etag(&body);
     let sent = call.headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let mut response = if sent.is_some_and(|sent| matches_etag(sent, &tag)) {
@@ -59,6 +65,9 @@ async fn view(call: &Call, mut tx: ReadTx, row: &Principal) -> Result<Response> 
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(tag) = HeaderValue::try_from(tag) {
         response.headers_mut().insert(ETAG, tag);
+    }
+    if is_plain {
+        response.headers_mut().insert("x-config-revision", HeaderValue::from(row.config_version));
     }
     Ok(response)
 }

@@ -13,6 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::{Instant, sleep_until};
 
+use super::access_log::Caller;
 use super::answer::{Result, json};
 use super::call::{bearer, failed, read};
 use super::failure::Failure;
@@ -39,6 +40,9 @@ async fn sync(State(app): State<App>, request: Request<Body>) -> Result<Response
     let mut waiter = wait.map(|_| app.engine().waiter(app.store()));
     // The token before the body, so that strangers have nothing read.
     let mut current = now(&app, &token, &parts).await?;
+    if let Some(caller) = parts.extensions.get::<Caller>() {
+        caller.is(current.proxy.id);
+    }
     let supplied = wire::config_hash(
         &tokio::time::timeout(READ_WITHIN, read(body))
             .await

@@ -1,15 +1,13 @@
 //! The first user, in a database that has none (broker.md, section 16).
 
-use std::fs::OpenOptions;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher as _, SaltString};
 use centaur_base::Secret;
 use centaur_store::{Actor, NewApiKey, NewUser, Store, StoreError, TokenHash, UserStatus};
 
+use super::key_file;
 use crate::api::new_token;
 use crate::config::FirstUser;
 
@@ -43,25 +41,25 @@ pub(super) async fn run(store: &Store, first: &FirstUser) -> Result<(), FirstBoo
     } else {
         None
     };
-    let token = first.api_key.as_ref().or(made_up.as_ref()).ok_or(FirstBootError::NoKey)?;
-    let file = first.api_key_file.as_deref().filter(|_| made_up.is_some());
-    if made_up.is_some() && file.is_none() && !io::stdout().is_terminal() {
-        return Err(FirstBootError::NoKey);
-    }
-    // Before the user, so that a key that cannot be kept is never the only one.
-    if let Some(file) = file {
-        write_key(file, token).map_err(FirstBootError::KeyFile)?;
-    }
-    let made = create(store, first, token).await;
-    match (&made, file, &made_up) {
-        (Ok(true), None, Some(token)) => {
-            writeln!(io::stdout(), "{}", token.expose()).map_err(FirstBootError::KeyFile)?;
+    // Kept or shown before the user is made: a key that is lost in between would be the only one.
+    let (token, file) = match (&first.api_key, &first.api_key_file, made_up) {
+        (Some(given), _, _) => (Secret::new(given.expose().clone()), None),
+        (None, Some(file), Some(made_up)) => {
+            (key_file::keep(file, made_up).map_err(FirstBootError::KeyFile)?, Some(file.as_path()))
         }
-        (Ok(true), _, _) | (_, None, _) => {}
-        // Somebody else was first: the key in the file is nobody's.
-        (_, Some(file), _) => std::fs::remove_file(file).map_err(FirstBootError::KeyFile)?,
-    }
-    made.map(drop)
+        (None, None, Some(made_up)) if io::stdout().is_terminal() => {
+            writeln!(io::stdout(), "{}", made_up.expose()).map_err(FirstBootError::KeyFile)?;
+            (made_up, None)
+        }
+        _ => return Err(FirstBootError::NoKey),
+    };
+    let made = create(store, first, &token).await?;
+    let Some(file) = file else { return Ok(()) };
+    let is_registered =
+        made || store.read().await?.api_key_by_token(&TokenHash::of(token.expose())).await?.is_some();
+    // Somebody else was first, with another key: the one in the file is nobody's.
+    let done = if is_registered { key_file::confirm(file, &token) } else { key_file::remove(file, &token) };
+    done.map_err(FirstBootError::KeyFile)
 }
 
 async fn create(store: &Store, first: &FirstUser, token: &Secret<String>) -> Result<bool, FirstBootError> {
@@ -93,10 +91,4 @@ fn hash(password: &Secret<String>) -> Result<Secret<String>, FirstBootError> {
     let salt = SaltString::encode_b64(&salt).map_err(|_| FirstBootError::Hash)?;
     let hash = Argon2::default().hash_password(password.expose().as_bytes(), &salt);
     hash.map(|hash| Secret::new(hash.to_string())).map_err(|_| FirstBootError::Hash)
-}
-
-fn write_key(path: &Path, token: &Secret<String>) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    writeln!(file, "{}", token.expose())?;
-    file.sync_all()
 }

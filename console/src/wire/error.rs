@@ -89,6 +89,13 @@ impl ApiError {
         Self::new(404, text)
     }
 
+    /// 404: nothing was kept of what a principal got at this revision.
+    pub fn unknown_view(revision: i64, kept: &[i64]) -> Self {
+        let kept: Vec<_> = kept.iter().map(ToString::to_string).collect();
+        let kept = if kept.is_empty() { "none".to_owned() } else { kept.join(", ") };
+        Self::new(404, format!("no view is kept for revision {revision}; kept are: {kept}"))
+    }
+
     /// 404: no OAuth app has this slug.
     pub fn unknown_slug(slug: &str) -> Self {
         Self::new(404, format!("Couldn't find OauthApp with slug \"{slug}\""))

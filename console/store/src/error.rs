@@ -144,6 +144,7 @@ const UNIQUE: &[(&str, &str, &str)] = &[
     ("secret_sources_slot_key", "secret_sources.secret_id, secret_sources.slot", "sources"),
     ("grants_principal_secret_key", "grants.principal_id, grants.secret_id", "secret"),
     ("grants_role_secret_key", "grants.role_id, grants.secret_id", "secret"),
+    ("config_views_version_key", "config_views.principal_id, config_views.version", "version"),
     ("proxy_tokens_pk", "proxy_tokens.token_hash", "token"),
 ];
 

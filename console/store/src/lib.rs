@@ -44,6 +44,7 @@ mod time;
 mod token;
 mod tx;
 mod users;
+mod views;
 
 pub use actor::{Actor, Who};
 pub use api_keys::{ApiKey, NewApiKey};
@@ -74,6 +75,7 @@ pub use time::{Clock, Micros};
 pub use token::TokenHash;
 pub use tx::{ReadTx, WriteTx};
 pub use users::{NewUser, User, UserPatch, UserStatus};
+pub use views::VIEWS_KEPT;
 
 #[cfg(test)]
 mod tests;

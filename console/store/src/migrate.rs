@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     7 "0007_proxies",
     8 "0008_scoped_keys",
     9 "0009_audit_principals",
+    10 "0010_config_views",
 };
 
 /// The version of the schema this program works with.

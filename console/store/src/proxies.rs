@@ -314,6 +314,14 @@ impl WriteTx<'_> {
 
     /// Takes a principal that is about to go from all proxies that have it.
     pub(crate) async fn unassign_proxies_of(&mut self, principal: PrincipalId) -> Result<(), StoreError> {
+        // Who may delete a principal may be held to its namespace; its proxies lose it wherever they are.
+        let scope = self.replace_scope(None);
+        let done = self.unassign_all(principal).await;
+        self.replace_scope(scope);
+        done
+    }
+
+    async fn unassign_all(&mut self, principal: PrincipalId) -> Result<(), StoreError> {
         let sql = "SELECT id FROM proxies WHERE principal_id = $1 OR fallback_principal_id = $1 ORDER BY id";
         for mut row in self.rows(sql, args![principal.row()]).await? {
             let id = ProxyId::new(row.next()?).ok_or(StoreError::inconsistent("proxies", "id below one"))?;

@@ -30,6 +30,11 @@ const SEALED: &[(&str, &str, &str)] = &[
     ("broker_credentials", "api_key", "namespace"),
     ("broker_credentials", "access_token", "namespace"),
     (
+        "config_views",
+        "body",
+        "(SELECT namespace FROM principals WHERE principals.id = config_views.principal_id)",
+    ),
+    (
         "secret_sources",
         "value",
         "(SELECT namespace FROM secrets WHERE secrets.id = secret_sources.secret_id)",

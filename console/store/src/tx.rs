@@ -32,6 +32,11 @@ impl ReadTx {
         self
     }
 
+    /// Sets another limit and returns the one before: for what follows from a change that was allowed, wherever it is.
+    pub(crate) fn replace_scope(&mut self, scope: Option<String>) -> Option<String> {
+        std::mem::replace(&mut self.scope, scope)
+    }
+
     /// The one namespace this transaction is held to.
     pub(crate) fn scope(&self) -> Option<&str> {
         self.scope.as_deref()

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 pub(crate) const KEY: &str = "iak_fa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4e";
 
 const SETTINGS: &[(&str, &str)] = &[
+    ("CENTAUR_CONSOLE_ACCESS_LOG", "off"),
     ("CENTAUR_CONSOLE_LISTEN", "127.0.0.1"),
     ("PORT", "0"),
     ("CENTAUR_CONSOLE_ENCRYPTION_KEYS", "one:BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="),
@@ -118,6 +119,11 @@ impl Console {
         let task = tokio::spawn(server.serve(async move { drop(stopped.await) }));
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
         Self { address, app, home, client, stop: Some(stop), task: Some(task) }
+    }
+
+    /// Where its rows are.
+    pub(crate) fn database(&self) -> &str {
+        &self.home.database
     }
 
     /// Stops it; the database stays.

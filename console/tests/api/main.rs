@@ -5,11 +5,13 @@ mod audit;
 mod broker;
 mod console;
 mod grants;
+mod keys;
 mod principals;
 mod scoped;
 mod secrets;
 mod shell;
 mod sync;
+mod views;
 
 /// Runs each test on both engines: `sqlite::…` and `postgres::…` are the same tests.
 macro_rules! on_both {

@@ -101,7 +101,33 @@ async fn another_sealing_key_is_found_at_the_start() {
     assert!(text.starts_with("CENTAUR_CONSOLE_ENCRYPTION_KEYS: "), "{text}");
 }
 
+async fn a_name_that_differs_is_refused_by_name_and_ignored_by_id() {
+    let console = Console::start().await;
+    let credential = json!({"token_endpoint":"https://idp.example/t","client_id":"c"});
+    for (collection, mut data) in [
+        ("principals", json!({"name":"x"})),
+        ("roles", json!({"name":"x"})),
+        ("static_secrets", json!({"inject_config":{"header":"X"}})),
+        ("broker_credentials", credential),
+    ] {
+        let path = format!("/api/v1/{collection}/one");
+        let made = console.put(&path, data.clone()).await.data(201);
+        data["foreign_id"] = json!("two");
+        let details = console.put(&path, data.clone()).await.details();
+        assert_eq!(details, json!({"foreign_id":["does not match the address"]}), "{collection}");
+        data["namespace"] = json!("elsewhere");
+        let path = format!("/api/v1/{collection}/{}", made["id"].as_str().expect("an id"));
+        let kept = console.put(&path, data).await.data(200);
+        assert_eq!(
+            (&kept["foreign_id"], &kept["namespace"]),
+            (&json!("one"), &json!("default")),
+            "{collection}"
+        );
+    }
+}
+
 on_both!(
+    a_name_that_differs_is_refused_by_name_and_ignored_by_id,
     health_is_told_without_a_key,
     whatever_is_not_offered_is_the_json_404,
     data_has_to_be_an_object_with_something_in_it,

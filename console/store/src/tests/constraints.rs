@@ -57,6 +57,7 @@ fn every_constraint_of_the_schema_has_a_case() {
         include_str!("../../migrations/0007_proxies.sql"),
         include_str!("../../migrations/0008_scoped_keys.sql"),
         include_str!("../../migrations/0009_audit_principals.sql"),
+        include_str!("../../migrations/0010_config_views.sql"),
     ]
     .concat();
     let names = text.split("CONSTRAINT ").skip(1).filter_map(|rest| rest.split_whitespace().next());
@@ -205,6 +206,25 @@ const CASES: &[(&str, &str, &str)] = &[
         "audit_principals_pk",
         "INSERT INTO audit_principals (principal_id, seq) VALUES (1, 1), (1, 1)",
         "INSERT INTO audit_principals (principal_id, seq) VALUES (1, 1), (2, 1)",
+    ),
+    (
+        "config_views_pk",
+        "INSERT INTO config_views SELECT 1, 1, 2, audit_hash, 0 FROM ledger; \
+         INSERT INTO config_views SELECT 1, 1, 3, audit_hash, 0 FROM ledger",
+        "INSERT INTO config_views SELECT 1, 1, 2, audit_hash, 0 FROM ledger; \
+         INSERT INTO config_views SELECT 2, 1, 3, audit_hash, 0 FROM ledger",
+    ),
+    (
+        "config_views_principal_fk",
+        "INSERT INTO config_views SELECT 1, 99, 2, audit_hash, 0 FROM ledger",
+        "INSERT INTO config_views SELECT 1, 1, 2, audit_hash, 0 FROM ledger",
+    ),
+    (
+        "config_views_version_key",
+        "INSERT INTO config_views SELECT 1, 1, 2, audit_hash, 0 FROM ledger; \
+         INSERT INTO config_views SELECT 2, 1, 2, audit_hash, 0 FROM ledger",
+        "INSERT INTO config_views SELECT 1, 1, 2, audit_hash, 0 FROM ledger; \
+         INSERT INTO config_views SELECT 2, 1, 4, audit_hash, 0 FROM ledger",
     ),
     ("api_keys_name", "UPDATE api_keys SET name = ''", "UPDATE api_keys SET name = 'x'"),
     (

@@ -58,6 +58,7 @@ const DROPS: &[&str] = &[
     "DROP TABLE role_assignments",
     "DROP TABLE roles",
     "DROP TABLE slack_permissions",
+    "DROP TABLE config_views",
     "DROP TABLE principals",
     "DROP TABLE api_keys",
     "DROP TABLE users",
