@@ -15,13 +15,13 @@ pub struct AuditQuery {
     pub parameters: Vec<(String, String)>,
 }
 
-/// Some events and what the console says of the rest.
+/// Some events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditPage {
     /// The events, as served.
     pub events: Vec<Value>,
-    /// `meta`, as served.
-    pub meta: Value,
+    /// What to add to the query for the next page (`meta.next`); `None` for the last one.
+    pub next: Option<Vec<(String, String)>>,
 }
 
 impl ApiClient {
@@ -40,7 +40,9 @@ impl ApiClient {
         let Some(Value::Array(events)) = reply.body.get_mut("data").map(Value::take) else {
             return Err(ApiError::unexpected("GET", &path, "`data` is not a list"));
         };
-        let meta = reply.body.get_mut("meta").map(Value::take).unwrap_or_default();
-        Ok(Some(AuditPage { events, meta }))
+        let next = reply.body.get("meta").and_then(|meta| meta.get("next")?.as_object());
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let next = next.map(|next| next.iter().map(|(key, value)| (key.clone(), text(value))).collect());
+        Ok(Some(AuditPage { events, next }))
     }
 }

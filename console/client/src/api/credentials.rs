@@ -108,7 +108,8 @@ impl ApiClient {
         self.read(Path::of(&[COLLECTION, "lookup", namespace, foreign_id])).await
     }
 
-    /// Creates or changes the one with a name (namespace in `data`) or an id. Attributes that are absent stay.
+    /// Creates or changes the one with a name (namespace in `data`) or an id. Attributes that are absent stay; one at
+    /// least has to be there.
     ///
     /// # Errors
     /// [`ApiError`]

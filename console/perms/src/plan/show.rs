@@ -64,8 +64,8 @@ pub(super) fn report(steps: &[Shown], dry_run: bool, complete: bool) -> Report {
     while let Some(shown) = steps.get(at) {
         let Some(tool) = &shown.step.tool else {
             let target = &shown.step.target;
-            let id =
-                target.id.clone().filter(|id| target.foreign_id.as_ref() != Some(id)).unwrap_or_default();
+            // What has no foreign id is called by its id already.
+            let id = target.foreign_id.as_ref().and(target.id.clone()).unwrap_or_default();
             table.row([target.kind, &target.called(), &id, &shown.word(dry_run)]);
             at += 1;
             continue;

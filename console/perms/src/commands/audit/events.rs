@@ -52,14 +52,8 @@ pub(in crate::commands) async fn run(session: &Session, args: &AuditList) -> Res
     let items = read(session, parameters).await?;
     let mut table = Table::new();
     for item in &items {
-        let cell = |names: &[&str]| names.iter().find_map(|name| text(item.get(*name)?)).unwrap_or_default();
-        table.row([
-            cell(&["at", "created_at"]),
-            cell(&["actor", "actor_id", "actor_kind"]),
-            cell(&["action"]),
-            cell(&["object", "object_id", "object_kind"]),
-            cell(&["namespace"]),
-        ]);
+        let cell = |name: &str| item.get(name).and_then(text).unwrap_or_default();
+        table.row([cell("at"), who(item, "actor"), cell("action"), who(item, "object"), cell("namespace")]);
     }
     let total = items.len();
     Ok(Report::list(items, total, table.text() + &format!("{}\n", count(total, "event"))))
@@ -68,22 +62,26 @@ pub(in crate::commands) async fn run(session: &Session, args: &AuditList) -> Res
 async fn read(session: &Session, parameters: Vec<(String, String)>) -> Result<Vec<Value>, Failure> {
     let api = session.api()?;
     let mut items: Vec<Value> = Vec::new();
-    let mut from: Option<String> = None;
+    let mut from = Vec::new();
     while items.len() < MOST {
-        let mut query = AuditQuery { parameters: parameters.clone() };
-        query.parameters.extend(from.clone().map(|from| ("before".to_owned(), from)));
+        let query = AuditQuery { parameters: parameters.iter().cloned().chain(from.clone()).collect() };
         let page = api.audit_events(&query).await.of(session)?;
         let page =
             page.ok_or(Failure::Unsupported("an audit log; `audit --local` shows what this program wrote"))?;
-        let next = page.meta.get("next").and_then(text);
         items.extend(page.events);
-        if next.is_none() || next == from {
-            return Ok(items);
+        match page.next.filter(|next| *next != from) {
+            Some(next) => from = next,
+            None => return Ok(items),
         }
-        from = next;
     }
     session.warn("truncated", format!("only the newest {MOST} events are shown; use --since"));
     Ok(items)
+}
+
+/// `principal prn_…`
+fn who(item: &Value, name: &str) -> String {
+    let member = |key: &str| item.get(name)?.get(key).and_then(text);
+    [member("type"), member("id")].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn text(value: &Value) -> Option<String> {
