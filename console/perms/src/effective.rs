@@ -1,5 +1,7 @@
 //! What a principal may really use: what the console says became of each granted secret, with its definition.
 
+mod older;
+
 use std::collections::BTreeMap;
 
 use centaur_base::oid::{PrincipalId, SecretId};
@@ -11,18 +13,23 @@ use crate::fetch;
 use crate::session::{Calls as _, Session};
 use crate::shape;
 
-/// All credentials of a principal, in the order of the console: the strongest first.
+/// All credentials of a principal, in the order of the console: the strongest first. A console that cannot explain is
+/// asked for grants and for what is delivered; then the reasons are not known.
 ///
 /// # Errors
-/// [`Failure::Unsupported`] from a console that cannot explain; what the calls say.
+/// What the calls say.
 pub async fn credentials(
     session: &Session,
     principal: PrincipalId,
     requester: &Requester,
     known: &BTreeMap<SecretId, Secret>,
-) -> Result<Option<Vec<Credential>>, Failure> {
+) -> Result<Vec<Credential>, Failure> {
     let Some(explained) = session.api()?.explain(principal, requester).await.of(session)? else {
-        return Ok(None);
+        session.warn(
+            "no_explain",
+            "this control plane does not explain; states are told from what is delivered",
+        );
+        return older::credentials(session, principal, requester).await;
     };
     let named = |one: &Explained| [Some(one.secret_id.clone()), one.winner_id.clone()];
     let ids = explained.iter().flat_map(named).flatten().filter_map(|id| shape::secret_id(&id));
@@ -30,7 +37,7 @@ pub async fn credentials(
     let mut all = known.clone();
     all.extend(fetch::secrets(session, missing).await?);
     let defaults = &session.settings.default_roles;
-    Ok(Some(explained.into_iter().map(|one| credential(one, &all, defaults)).collect()))
+    Ok(explained.into_iter().map(|one| credential(one, &all, defaults)).collect())
 }
 
 fn credential(one: Explained, known: &BTreeMap<SecretId, Secret>, defaults: &[String]) -> Credential {

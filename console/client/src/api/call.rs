@@ -94,15 +94,30 @@ impl ApiClient {
         }
     }
 
-    /// `PUT` of one record.
+    /// `PUT` of the record `at` (a foreign id or an id) in a collection.
     pub(super) async fn put<T: Record>(
         &self,
-        path: Path,
+        (collection, at): (&str, &str),
         data: &Value,
         expect: Expect,
     ) -> Result<Written<T>, ApiError> {
+        let path = Path::of(&[collection, at]);
         let request = Request { expect, ..Request::new(Method::PUT, path.clone()).data(data) };
-        written("PUT", &path, self.send(request).await?)
+        let stale = match self.send(request).await {
+            Ok(reply) => return written("PUT", &path, reply),
+            Err(error) if error.is_stale() && error.attempts > 1 => error,
+            Err(error) => return Err(error),
+        };
+        // An earlier attempt may have been applied, and only its answer lost.
+        let Expect::Revision(seen) = expect else { return Err(stale) };
+        let Ok(reply) = self.send(Request::new(Method::GET, reading::<T>(collection, at, data))).await else {
+            return Err(stale);
+        };
+        let row = reply.body.get("data").unwrap_or(&Value::Null);
+        if row.get("revision").and_then(Value::as_i64) != Some(seen + 1) || !says(row, data) {
+            return Err(stale);
+        }
+        written("PUT", &path, reply)
     }
 
     /// `POST` of one record; `is_repeatable` when the console takes the same one twice.
@@ -240,6 +255,35 @@ pub(super) fn one<T: Record>(method: &'static str, path: &Path, mut reply: Reply
 fn written<T: Record>(method: &'static str, path: &Path, reply: Reply) -> Result<Written<T>, ApiError> {
     let created = reply.status == 201;
     Ok(Written { row: one(method, path, reply)?, created })
+}
+
+/// Where the record of a `PUT` is read: by its id, or by its name and the namespace of the write.
+fn reading<T: Record>(collection: &str, at: &str, data: &Value) -> Path {
+    if T::claims(at) {
+        return Path::of(&[collection, at]);
+    }
+    let namespace = data.get("namespace").and_then(Value::as_str).unwrap_or("default");
+    Path::of(&[collection, "lookup", namespace, at])
+}
+
+/// Whether a record is what a write would have made of it. What is not shown (secrets) and what is shown otherwise than
+/// it was sent counts as different.
+fn says(row: &Value, data: &Value) -> bool {
+    let identity = ["namespace", "foreign_id"];
+    let same = |(name, wanted): (&String, &Value)| {
+        let stored = row.get(name).unwrap_or(&Value::Null);
+        match (name.as_str(), stored, wanted) {
+            // The console adds a label of its own.
+            ("labels", Value::Object(stored), Value::Object(wanted)) => {
+                let is_sent =
+                    |(key, value)| wanted.get(key) == Some(value) || key == "centaur.sandbox_repo_cache";
+                wanted.iter().all(|(key, value)| stored.get(key) == Some(value)) && stored.iter().all(is_sent)
+            }
+            _ => stored == wanted,
+        }
+    };
+    data.as_object()
+        .is_some_and(|data| data.iter().filter(|(name, _)| !identity.contains(&name.as_str())).all(same))
 }
 
 /// The few that the API has.

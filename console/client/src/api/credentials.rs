@@ -1,6 +1,6 @@
 //! `broker_credentials`
 
-use centaur_base::oid::BrokerCredentialId;
+use centaur_base::oid::{BrokerCredentialId, Oid as _};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -47,6 +47,10 @@ impl Record for Credential {
             updated_at: member(&document, "updated_at")?,
             document,
         })
+    }
+
+    fn claims(text: &str) -> bool {
+        BrokerCredentialId::claims(text)
     }
 
     fn key(&self) -> String {
@@ -119,7 +123,7 @@ impl ApiClient {
         data: &Value,
         expect: Expect,
     ) -> Result<Written<Credential>, ApiError> {
-        self.put(Path::of(&[COLLECTION, at]), data, expect).await
+        self.put((COLLECTION, at), data, expect).await
     }
 
     /// Which secrets refer to one; `None` from a console that cannot say.

@@ -1,6 +1,6 @@
 //! `principals`, their roles, and what is assigned to them.
 
-use centaur_base::oid::{PrincipalId, RoleId};
+use centaur_base::oid::{Oid as _, PrincipalId, RoleId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -38,6 +38,10 @@ pub struct Principal {
 impl Record for Principal {
     fn read(data: Value) -> Result<Self, String> {
         record::read(data)
+    }
+
+    fn claims(text: &str) -> bool {
+        PrincipalId::claims(text)
     }
 
     fn key(&self) -> String {
@@ -85,7 +89,7 @@ impl ApiClient {
         data: &Value,
         expect: Expect,
     ) -> Result<Written<Principal>, ApiError> {
-        self.put(Path::of(&["principals", at]), data, expect).await
+        self.put(("principals", at), data, expect).await
     }
 
     /// Deletes one, with its grants and assignments; its proxies have none then.

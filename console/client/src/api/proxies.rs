@@ -97,7 +97,7 @@ impl ApiClient {
     /// # Errors
     /// [`ApiError`]
     pub async fn put_proxy(&self, id: ProxyId, data: &Value) -> Result<Written<Proxy>, ApiError> {
-        self.put(Path::of(&["proxies", &id.to_string()]), data, Expect::Anything).await
+        self.put(("proxies", &id.to_string()), data, Expect::Anything).await
     }
 
     /// Deletes one; its next sync tells it to stop.

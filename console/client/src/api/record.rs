@@ -21,6 +21,11 @@ pub(super) trait Record: Sized {
     /// Reads it; says what is wrong, without a value.
     fn read(data: Value) -> Result<Self, String>;
 
+    /// Whether a text claims to be the id of such a record, and so is no foreign id.
+    fn claims(_: &str) -> bool {
+        false
+    }
+
     /// Its id, by which one that two pages show is counted once.
     fn key(&self) -> String;
 }

@@ -1,6 +1,6 @@
 //! `roles`
 
-use centaur_base::oid::RoleId;
+use centaur_base::oid::{Oid as _, RoleId};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -40,6 +40,10 @@ impl Record for Role {
         record::read(data)
     }
 
+    fn claims(text: &str) -> bool {
+        RoleId::claims(text)
+    }
+
     fn key(&self) -> String {
         self.id.to_string()
     }
@@ -76,7 +80,7 @@ impl ApiClient {
     /// # Errors
     /// [`ApiError`]
     pub async fn put_role(&self, at: &str, data: &Value, expect: Expect) -> Result<Written<Role>, ApiError> {
-        self.put(Path::of(&["roles", at]), data, expect).await
+        self.put(("roles", at), data, expect).await
     }
 
     /// Deletes one, with its grants and assignments.

@@ -49,6 +49,10 @@ impl Record for Secret {
         })
     }
 
+    fn claims(text: &str) -> bool {
+        SecretKind::ALL.into_iter().any(|kind| kind.claims(text))
+    }
+
     fn key(&self) -> String {
         self.id.to_string()
     }
@@ -95,7 +99,7 @@ impl ApiClient {
         data: &Value,
         expect: Expect,
     ) -> Result<Written<Secret>, ApiError> {
-        self.put(Path::of(&[kind.collection(), at]), data, expect).await
+        self.put((kind.collection(), at), data, expect).await
     }
 
     /// Deletes one, with its grants.

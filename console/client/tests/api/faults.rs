@@ -184,3 +184,29 @@ async fn an_observer_sees_every_attempt_with_the_ids_and_without_the_key() {
     assert!(notes[3].contains(&format!("ids: [\"{role}\", \"{role}\"]")), "{}", notes[3]);
     assert!(notes.iter().all(|note| !note.contains(KEY)));
 }
+
+#[tokio::test]
+async fn a_write_that_was_applied_and_whose_answer_was_lost_is_told_from_one_by_somebody_else() {
+    let (_console, relay, api) = world().await;
+    let data = |name: &str| json!({"namespace": "default", "name": name, "labels": {"team": name}});
+    let there = api.put_principal("p", &data("one"), Expect::Anything).await.unwrap().row;
+    // Its second attempt meets the revision that the first one made.
+    relay.fail("PUT", 1, Fault::AnswerLost);
+    let seen = Expect::Revision(there.revision.unwrap());
+    let row = api.put_principal("p", &data("two"), seen).await.unwrap().row;
+    assert_eq!(
+        (row.name.as_deref(), row.revision),
+        (Some("two"), there.revision.map(|revision| revision + 1))
+    );
+    // The same by its id.
+    relay.fail("PUT", 1, Fault::AnswerLost);
+    let seen = Expect::Revision(row.revision.unwrap());
+    let row = api.put_principal(&row.id.to_string(), &data("three"), seen).await.unwrap().row;
+    assert_eq!(row.name.as_deref(), Some("three"));
+    // It never arrived, and somebody else wrote: that is a change in between.
+    let seen = Expect::Revision(row.revision.unwrap());
+    api.put_principal("p", &data("theirs"), Expect::Anything).await.unwrap();
+    relay.fail("PUT", 1, Fault::Lost);
+    assert!(api.put_principal("p", &data("mine"), seen).await.unwrap_err().is_stale());
+    assert_eq!(api.principal(row.id).await.unwrap().unwrap().name.as_deref(), Some("theirs"));
+}

@@ -142,3 +142,44 @@ async fn names_are_completed_from_the_control_plane_and_failures_are_silent() {
     let outcome = Outcome::of(bare(world.dir.path()).args(["__complete", "roles"]).output().await.unwrap());
     outcome.is(0, "", "");
 }
+
+#[tokio::test]
+async fn the_log_of_the_control_plane_is_read_page_by_page_and_by_filter() {
+    let world = World::new().await;
+    for number in 0..205 {
+        let data = json!({"namespace": "default", "name": "x"});
+        world
+            .api
+            .put_role(&format!("role-{number}"), &data, centaur_client::api::Expect::Anything)
+            .await
+            .unwrap();
+    }
+    world.done(&["principals", "create", "slack-user-u5"]).await;
+    world.relay.reset();
+    let outcome = world.run(&["audit"]).await;
+    let first = outcome.out.lines().next().unwrap_or_default();
+    assert!(
+        first.contains("api_key ak_") && first.contains("create  principal prn_5CO4fITZ  default"),
+        "{first}"
+    );
+    let total: usize = outcome.out.lines().last().unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(total > 205 && total == outcome.out.lines().count() - 1, "{total}");
+    assert_eq!(world.relay.lines().len(), 2);
+    let data = world.data(&["audit", "--principal", "slack-user-u5"]).await;
+    assert_eq!((&data["total"], &data["items"][0]["object"]["id"]), (&json!(1), &json!("prn_5CO4fITZ")));
+    assert_eq!(world.data(&["audit", "--since", "2999-01-01T00:00:00Z"]).await["total"], 0);
+    let actor =
+        world.data(&["audit", "--principal", "slack-user-u5"]).await["items"][0]["actor"]["id"].clone();
+    assert!(
+        world.data(&["audit", "--actor", actor.as_str().unwrap()]).await["total"].as_u64().unwrap() > 205
+    );
+    assert_eq!(
+        world.data(&["audit", "--actor", "system"]).await["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|item| item["actor"]["type"] != "system")
+            .count(),
+        0
+    );
+}

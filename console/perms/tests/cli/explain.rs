@@ -65,3 +65,20 @@ async fn one_secret_or_tool_can_be_asked_about_alone() {
     let outcome = world.run(&["explain", "slack-channel-c1", "--method", "GET"]).await;
     assert_eq!(outcome.status.code(), Some(2));
 }
+
+#[tokio::test]
+async fn a_database_is_asked_about_by_its_name() {
+    let world = World::new().await;
+    let data = json!({"namespace": "default", "database": "analytics",
+        "dsn": {"source_type": "env", "config": {"var": "FAKE_DSN"}}});
+    let kind = centaur_base::oid::SecretKind::PgDsn;
+    world.api.put_secret(kind, "warehouse", &data, centaur_client::api::Expect::Anything).await.unwrap();
+    world.done(&["principals", "grant", "slack-user-u5", "--secret", "warehouse"]).await;
+    world.run(&["explain", "slack-user-u5", "--database", "analytics"]).await.is(
+        0,
+        "applies  warehouse  pg_dsn  via direct  active\n  \
+           connect to database analytics with the password of the sandbox\n",
+        "",
+    );
+    assert_eq!(world.run(&["explain", "slack-user-u5", "--database", "other"]).await.status.code(), Some(3));
+}

@@ -428,3 +428,19 @@ async fn a_thread_key_is_resolved_without_asking_anybody() {
         "",
     );
 }
+
+#[tokio::test]
+async fn what_is_effective_is_told_also_by_a_console_that_cannot_explain() {
+    let world = World::new().await;
+    world.secret("key", "a.test").await;
+    world.secret("weak", "a.test").await;
+    world.done(&["roles", "grant", "support", "--secret", "weak"]).await;
+    world.done(&["principals", "grant", "slack-user-u5", "--role", "support", "--secret", "key"]).await;
+    let path = "GET /api/v1/principals/prn_5CO4fITZ/explain";
+    world.relay.fail(path, 1, crate::relay::answer(404, r#"{"error":{"message":"not found"}}"#));
+    let shown = world.run(&["principals", "show", "slack-user-u5", "-o", "json"]).await.json(0);
+    assert_eq!(shown["warnings"][0]["code"], "no_explain");
+    let states: Vec<_> =
+        shown["data"]["effective"].as_array().unwrap().iter().map(|one| one["state"].clone()).collect();
+    assert_eq!(states, [json!("active"), json!("not_delivered")]);
+}

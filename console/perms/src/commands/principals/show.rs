@@ -27,9 +27,6 @@ pub(in crate::commands) async fn run(session: &Session, args: &PrincipalArg) -> 
     let ids = role_grants.iter().flatten().chain(&direct).map(|grant| grant.secret);
     let secrets = fetch::secrets(session, ids).await?;
     let effective = effective::credentials(session, principal.id, &Requester::default(), &secrets).await?;
-    if effective.is_none() {
-        session.warn("no_explain", "this control plane does not explain what is effective");
-    }
     let is_baseline = |role: &Role| session.settings.default_roles.contains(&role.called());
 
     let mut text = format!(
@@ -60,10 +57,10 @@ pub(in crate::commands) async fn run(session: &Session, args: &PrincipalArg) -> 
     table_section(&mut text, "direct grants", &table, direct.is_empty());
     let mut table = Table::new().indented(2);
     table.row(["TYPE", "NAME", "PLACEMENT", "HOSTS", "VIA", "STATE"]);
-    for credential in effective.iter().flatten() {
+    for credential in &effective {
         table.row(credential.cells());
     }
-    table_section(&mut text, "effective", &table, effective.iter().flatten().next().is_none());
+    table_section(&mut text, "effective", &table, effective.is_empty());
     if roles.iter().any(is_baseline) {
         text.push_str("* default role\n");
     }
@@ -83,7 +80,7 @@ pub(in crate::commands) async fn run(session: &Session, args: &PrincipalArg) -> 
         "principal": shape::principal(&principal),
         "roles": shown_roles,
         "direct_grants": direct.iter().map(grant).collect::<Vec<_>>(),
-        "effective": effective.iter().flatten().map(crate::credential::Credential::json).collect::<Vec<_>>(),
+        "effective": effective.iter().map(crate::credential::Credential::json).collect::<Vec<_>>(),
     });
     Ok(Report::new(data, text))
 }
