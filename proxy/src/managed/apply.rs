@@ -10,17 +10,19 @@
 //!
 //! So a null never allows more than was allowed. When the principal changes, "as before" is as before the first answer:
 //! nothing that was given to one principal serves another. What is allowed before any `rules` came is what the local
-//! file's `allowlist` says, else `IRON_PROXY_ALLOW_HOSTS`, else nothing.
+//! file's `allowlist` says, else `IRON_PROXY_ALLOW_HOSTS`, else nothing. With `@granted` in that variable, what the
+//! credentials in force are bound to is allowed as well, and stops to be with them.
 
 mod parse;
 
 use std::sync::Arc;
 
 use centaur_client::sync::{Member, Payload};
-use centaur_policies::rule::RuleSet;
+use centaur_policies::rule::{Rule, RuleSet};
 use centaur_policies::spec::{AllowlistSpec, TransformSpec};
 use serde_json::{Value, json};
 
+use super::settings::AllowHosts;
 use crate::pipeline::{Pipeline, Stage};
 use crate::sources::SourcePool;
 
@@ -28,13 +30,23 @@ use crate::sources::SourcePool;
 #[derive(Clone)]
 pub struct Policy {
     local: Vec<Arc<Stage>>,
+    /// Where credentials open hosts: what is allowed without them.
+    base: Option<Arc<RuleSet>>,
     rules: Option<Arc<Stage>>,
     secrets: Vec<Arc<Stage>>,
     transforms: Vec<Arc<Stage>>,
     mcp: Vec<Arc<Stage>>,
+    bound: Bound,
     principal: String,
     epoch: u64,
     parts: Parts,
+}
+
+/// Where the credentials apply, by the member they came in.
+#[derive(Debug, Clone, Default)]
+struct Bound {
+    secrets: Vec<Rule>,
+    transforms: Vec<Rule>,
 }
 
 /// The parts of a configuration, for the status.
@@ -94,7 +106,7 @@ impl ApplyError {
 impl Policy {
     /// Before the first answer: what the allowlists among `transforms` of the local file allow, else `hosts`. Other
     /// transforms of the file have no effect in managed mode.
-    pub fn local(transforms: Vec<(String, TransformSpec)>, hosts: RuleSet, sources: &SourcePool) -> Self {
+    pub fn local(transforms: Vec<(String, TransformSpec)>, hosts: AllowHosts, sources: &SourcePool) -> Self {
         let mut parts = Parts::default();
         let mut specs: Vec<AllowlistSpec> = Vec::new();
         for (_, spec) in transforms {
@@ -104,20 +116,24 @@ impl Policy {
                 specs.push(spec);
             }
         }
+        let mut base = None;
         if specs.is_empty() {
-            if !hosts.is_empty() {
+            let AllowHosts { rules, granted } = hosts;
+            if granted || !rules.is_empty() {
                 parts.allowed_by = AllowedBy::Environment;
-                parts.rules = hosts.len();
+                parts.rules = rules.len();
             }
-            specs.push(AllowlistSpec { rules: hosts, warn: false });
+            base = granted.then(|| Arc::new(rules.clone()));
+            specs.push(AllowlistSpec { rules, warn: false });
         }
-        let build = |spec| Stage::build("allowlist".to_owned(), TransformSpec::Allowlist(spec), sources).ok();
         Self {
-            local: specs.into_iter().filter_map(build).collect(),
+            local: specs.into_iter().filter_map(|spec| allowlist(spec, sources)).collect(),
+            base,
             rules: None,
             secrets: Vec::new(),
             transforms: Vec::new(),
             mcp: Vec::new(),
+            bound: Bound::default(),
             principal: String::new(),
             epoch: 1,
             parts,
@@ -158,12 +174,14 @@ impl Policy {
         if let Some(secrets) = payload.secrets.given() {
             let parsed = parse::secrets(secrets, sources)?;
             next.secrets = parsed.stages;
+            next.bound.secrets = parsed.bound;
             next.parts.secrets = parsed.count;
             next.parts.secrets_unavailable = parsed.unavailable;
         }
         if let Some(transforms) = payload.transforms.given() {
             let parsed = parse::transforms(transforms, sources)?;
             next.transforms = parsed.stages;
+            next.bound.transforms = parsed.bound;
             next.parts.transforms = parsed.count;
             next.parts.transforms_unavailable = parsed.unavailable;
         }
@@ -177,6 +195,9 @@ impl Policy {
             Member::Null => next.parts.postgres = 0,
             Member::Given(value) => next.parts.postgres = parse::postgres(value)?,
         }
+        if next.rules.is_none() {
+            next.open_granted(sources);
+        }
         next.parts.unavailable =
             [&next.parts.secrets_unavailable[..], &next.parts.transforms_unavailable[..]].concat();
         if next.parts.mcp > 0 {
@@ -186,6 +207,15 @@ impl Policy {
             next.parts.unavailable.push("postgres".to_owned());
         }
         Ok(next)
+    }
+
+    /// Allows what the credentials are bound to, if the environment says so.
+    fn open_granted(&mut self, sources: &SourcePool) {
+        let Some(base) = &self.base else { return };
+        let Bound { secrets, transforms } = &self.bound;
+        let rules: RuleSet = base.rules().iter().chain(secrets).chain(transforms).cloned().collect();
+        self.parts.rules = rules.len();
+        self.local = allowlist(AllowlistSpec { rules, warn: false }, sources).into_iter().collect();
     }
 
     /// The pipeline: allowlist, secrets, transforms, and what is refused for want of MCP.
@@ -230,6 +260,11 @@ impl AllowedBy {
             Self::ControlPlane => "control_plane",
         }
     }
+}
+
+/// A stage that allows what the rules say; its making cannot fail.
+fn allowlist(spec: AllowlistSpec, sources: &SourcePool) -> Option<Arc<Stage>> {
+    Stage::build("allowlist".to_owned(), TransformSpec::Allowlist(spec), sources).ok()
 }
 
 #[cfg(test)]

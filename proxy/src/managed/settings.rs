@@ -18,6 +18,8 @@ pub const TOKEN_FILE: &str = "IRON_PROXY_TOKEN_FILE";
 pub const URL: &str = "IRON_CONTROL_PLANE_URL";
 /// Variable of the hosts that are allowed while neither the control plane nor the file has an allowlist.
 pub const ALLOW_HOSTS: &str = "IRON_PROXY_ALLOW_HOSTS";
+/// Among the hosts: wherever a credential of the configuration in force is bound to. No host can be called that.
+pub const GRANTED: &str = "@granted";
 /// Where the control plane is, unless it is said.
 const DEFAULT_URL: &str = "https://api.iron.sh";
 
@@ -29,7 +31,16 @@ pub struct Settings {
     /// What to identify with.
     pub token: TokenSource,
     /// `IRON_PROXY_ALLOW_HOSTS`
-    pub allow_hosts: RuleSet,
+    pub allow_hosts: AllowHosts,
+}
+
+/// `IRON_PROXY_ALLOW_HOSTS`: what is allowed while neither the control plane nor the file has an allowlist.
+#[derive(Debug, Default)]
+pub struct AllowHosts {
+    /// The patterns.
+    pub rules: RuleSet,
+    /// [`GRANTED`] is among them.
+    pub granted: bool,
 }
 
 /// Settings that contradict each other or cannot be used.
@@ -92,14 +103,16 @@ fn token(
     }
 }
 
-fn allow_hosts(list: &str) -> Result<RuleSet, SettingsError> {
-    let items = list.split(',').map(str::trim).filter(|item| !item.is_empty());
+fn allow_hosts(list: &str) -> Result<AllowHosts, SettingsError> {
+    let items = || list.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let granted = items().any(|item| item == GRANTED);
     let rule = |item: &str| {
         HostPattern::parse(item)
             .map(|pattern| Rule::from(Destination::Host(pattern)))
             .map_err(|error| SettingsError::AllowHosts(format!("{item:?} {error}")))
     };
-    items.map(rule).collect()
+    let rules = items().filter(|item| *item != GRANTED).map(rule).collect::<Result<_, _>>()?;
+    Ok(AllowHosts { rules, granted })
 }
 
 #[cfg(test)]
@@ -169,6 +182,8 @@ mod tests {
     fn hosts_are_a_list_with_commas() {
         let settings =
             read(("", ""), &[(TOKEN, "fake"), (ALLOW_HOSTS, " a.test ,, *.b.test,")]).unwrap().unwrap();
-        assert_eq!(settings.allow_hosts.len(), 2);
+        assert_eq!((settings.allow_hosts.rules.len(), settings.allow_hosts.granted), (2, false));
+        let settings = read(("", ""), &[(TOKEN, "fake"), (ALLOW_HOSTS, "@granted, a.test")]).unwrap().unwrap();
+        assert_eq!((settings.allow_hosts.rules.len(), settings.allow_hosts.granted), (1, true));
     }
 }

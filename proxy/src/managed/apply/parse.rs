@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use centaur_policies::rule::RuleSet;
+use centaur_policies::rule::{Rule, RuleSet};
 use centaur_policies::spec::{TransformSpec, parse_rules, parse_transform, tables};
 use centaur_policies::yaml::{Class, Cursor, Entry, Kind, Node, Position, Problems};
 use serde_json::Value;
@@ -22,6 +22,8 @@ const SOURCES_ELSEWHERE: [&str; 4] = ["1password", "1password_connect", "aws_sm"
 #[derive(Default)]
 pub(super) struct Parsed {
     pub(super) stages: Vec<Arc<Stage>>,
+    /// Where entries apply that do not apply everywhere.
+    pub(super) bound: Vec<Rule>,
     /// How many entries there are.
     pub(super) count: usize,
     /// Those that cannot be run, in words.
@@ -47,15 +49,19 @@ pub(super) fn secrets(value: &Value, sources: &SourcePool) -> Result<Parsed, App
             Some(kind) => {
                 let label = format!("initializing transform \"secrets\": secrets[{at}]");
                 // A list without rules applies nowhere.
-                let rules = Some(rule_set(&label, entry.get("rules"))?);
+                let rules = rule_set(&label, entry.get("rules"))?;
+                parsed.bound.extend(rules.rules().iter().cloned());
                 let what = format!("source of type {kind}");
                 parsed.unavailable.push(what.clone());
-                parsed.stages.push(Stage::unavailable("secrets", Unavailable::new(what, rules)));
+                parsed.stages.push(Stage::unavailable("secrets", Unavailable::new(what, Some(rules))));
             }
         }
     }
     let list = Node { at: Position::default(), kind: Kind::Sequence(usable) };
     let spec = transform("parsing secrets", "secrets", mapping("secrets", list))?;
+    if let TransformSpec::Secrets(secrets) = &spec {
+        parsed.bound.extend(secrets.iter().flat_map(|secret| secret.rules.rules().iter().cloned()));
+    }
     parsed.stages.push(build("secrets", spec, sources)?);
     Ok(parsed)
 }
@@ -76,6 +82,7 @@ pub(super) fn transforms(value: &Value, sources: &SourcePool) -> Result<Parsed, 
         let config = members.get("config").unwrap_or(&Value::Null);
         if TRANSFORMS_ELSEWHERE.contains(&name) {
             let rules = covered(at, name, config)?;
+            parsed.bound.extend(rules.iter().flat_map(|rules| rules.rules().iter().cloned()));
             let what = format!("transform {name}");
             parsed.unavailable.push(what.clone());
             parsed.stages.push(Stage::unavailable(name, Unavailable::new(what, rules)));

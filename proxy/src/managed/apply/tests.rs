@@ -1,14 +1,15 @@
 use centaur_policies::host::CanonicalHost;
 use centaur_policies::pattern::{HostPattern, Scheme};
-use centaur_policies::rule::{Destination as To, Rule};
+use centaur_policies::rule::Destination as To;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::pipeline::{Placed, Reach, Used};
 use crate::upstream::Destination;
 
-fn hosts(list: &[&str]) -> RuleSet {
-    list.iter().map(|host| Rule::from(To::Host(HostPattern::parse(host).unwrap()))).collect()
+fn hosts(list: &[&str]) -> AllowHosts {
+    let rule = |host: &&str| Rule::from(To::Host(HostPattern::parse(host).unwrap()));
+    AllowHosts { rules: list.iter().map(rule).collect(), granted: false }
 }
 
 fn local(list: &[&str]) -> Policy {
@@ -75,7 +76,7 @@ fn without_rules_the_local_list_decides_and_without_that_nothing_is_allowed() {
 
 #[test]
 fn the_allowlist_of_the_file_comes_before_the_hosts_of_the_environment() {
-    let spec = |host| AllowlistSpec { rules: hosts(&[host]), warn: false };
+    let spec = |host| AllowlistSpec { rules: hosts(&[host]).rules, warn: false };
     let transforms = vec![
         ("allowlist".to_owned(), TransformSpec::Allowlist(spec("file.test"))),
         ("annotate".to_owned(), TransformSpec::Annotate(Vec::new())),
@@ -327,4 +328,26 @@ fn the_status_says_where_the_allowlist_is_from() {
     assert_eq!(shown["secrets"]["entries"], 1);
     assert_eq!(local(&["b.test"]).parts().to_json()["allowlist"]["from"], "environment");
     assert_eq!(local(&[]).parts().to_json()["allowlist"]["from"], "nothing");
+}
+
+#[test]
+fn what_a_credential_is_bound_to_is_allowed_for_as_long_as_it_is_there_if_the_environment_says_so() {
+    let granted = AllowHosts { granted: true, ..hosts(&["local.test"]) };
+    let local = Policy::local(Vec::new(), granted, &SourcePool::default());
+    let without = json!({"config_hash": "1", "principal_id": "prn_a", "secrets": [secret("a.test")]});
+    let first = after(&local, std::slice::from_ref(&without));
+    assert!(allows(&first, "a.test") && allows(&first, "local.test") && !allows(&first, "b.test"));
+    assert_eq!(first.parts().allowed_by(), AllowedBy::Environment);
+    // Withdrawn, and the same for another principal.
+    let none = json!({"config_hash": "2", "principal_id": "prn_a", "secrets": []});
+    let withdrawn = after(&local, &[without.clone(), none]);
+    assert!(!allows(&withdrawn, "a.test") && allows(&withdrawn, "local.test"));
+    let other = json!({"config_hash": "3", "principal_id": "prn_b", "secrets": [secret("b.test")]});
+    let moved = after(&local, &[without.clone(), other]);
+    assert!(!allows(&moved, "a.test") && allows(&moved, "b.test"));
+    // Without the word, or with rules of the control plane, credentials open nothing.
+    assert!(!allows(&after(&self::local(&["local.test"]), std::slice::from_ref(&without)), "a.test"));
+    let ruled = json!({"config_hash": "4", "rules": rule("r.test"), "secrets": [secret("a.test")]});
+    let ruled = after(&local, &[ruled]);
+    assert!(allows(&ruled, "r.test") && !allows(&ruled, "a.test"));
 }

@@ -2,12 +2,12 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use centaur_policies::host::CanonicalHost;
-use centaur_policies::rule::RuleSet;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::managed::settings::AllowHosts;
 use crate::pipeline::{Reach, Used};
 
 /// What a scripted console does with one sync.
@@ -109,7 +109,7 @@ impl Bench {
             traffic: Recorder(seen.clone()),
             timing: Timing::new(Duration::from_secs(10), Box::new(|| 0.5)),
             managed: managed.clone(),
-            local: Policy::local(Vec::new(), RuleSet::default(), &sources),
+            local: Policy::local(Vec::new(), AllowHosts::default(), &sources),
             sources,
             drain,
         };
