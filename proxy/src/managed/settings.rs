@@ -183,7 +183,8 @@ mod tests {
         let settings =
             read(("", ""), &[(TOKEN, "fake"), (ALLOW_HOSTS, " a.test ,, *.b.test,")]).unwrap().unwrap();
         assert_eq!((settings.allow_hosts.rules.len(), settings.allow_hosts.granted), (2, false));
-        let settings = read(("", ""), &[(TOKEN, "fake"), (ALLOW_HOSTS, "@granted, a.test")]).unwrap().unwrap();
+        let settings =
+            read(("", ""), &[(TOKEN, "fake"), (ALLOW_HOSTS, "@granted, a.test")]).unwrap().unwrap();
         assert_eq!((settings.allow_hosts.rules.len(), settings.allow_hosts.granted), (1, true));
     }
 }

@@ -6,8 +6,10 @@ use std::time::Duration;
 const WAIT: Duration = Duration::from_secs(55);
 /// The shortest: a console behind something that ends waiting requests earlier is polled.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
-/// Between two syncs, whatever the answers are.
+/// Between two syncs in the long run, whatever the answers are.
 const GAP: Duration = Duration::from_millis(250);
+/// What may be saved up for syncs without a pause: four changes in a row are obeyed as they come.
+const MOST_CREDIT: Duration = Duration::from_secs(1);
 /// Longest pause between tries, before chance.
 const MOST_BACK_OFF: u64 = 30;
 /// How long a console may ask to be left alone.
@@ -26,6 +28,8 @@ pub struct Timing {
     max_age: Duration,
     most_wait: Duration,
     failures: u32,
+    /// Time that passed and was not used for a sync, up to [`MOST_CREDIT`].
+    credit: Duration,
     chance: Chance,
 }
 
@@ -56,7 +60,7 @@ pub enum Outcome {
 impl Timing {
     /// `interval` is the pause between two syncs with a console that does not wait.
     pub fn new(interval: Duration, chance: Chance) -> Self {
-        Self { interval, max_age: MAX_AGE, most_wait: WAIT, failures: 0, chance }
+        Self { interval, max_age: MAX_AGE, most_wait: WAIT, failures: 0, credit: MOST_CREDIT, chance }
     }
 
     /// For how long credentials may be used without an answer.
@@ -78,14 +82,26 @@ impl Timing {
     /// The pause after an answer.
     pub fn after_answer(&mut self, answer: Answer) -> Duration {
         self.failures = 0;
+        self.credit = (self.credit + answer.took).min(MOST_CREDIT);
         let early =
             !answer.asked.is_zero() && answer.took < answer.asked / 2 && answer.outcome == Outcome::Unchanged;
         if answer.waits && !early && answer.outcome != Outcome::Rejected {
-            return GAP;
+            return self.between_waits();
         }
         // Several tries fit into the time that credentials last.
         let interval = self.interval.min(self.max_age / 3);
         self.about(interval)
+    }
+
+    /// None, so that a change that follows another is heard of as fast as the first, unless there were many just now.
+    fn between_waits(&mut self) -> Duration {
+        match self.credit.checked_sub(GAP) {
+            Some(left) => {
+                self.credit = left;
+                Duration::ZERO
+            }
+            None => GAP,
+        }
     }
 
     /// The pause after a failure that may pass: 1, 2, 4, 8, 16, 30, 30 … seconds, or what the console asks for. `took`
@@ -169,11 +185,22 @@ mod tests {
     #[test]
     fn a_console_that_waits_is_asked_again_at_once_and_one_that_does_not_after_the_interval() {
         let waited = Answer { waits: true, took: Duration::from_secs(55), ..answer(Outcome::Unchanged) };
-        assert_eq!(timing(0.5).after_answer(waited), GAP);
+        assert_eq!(timing(0.5).after_answer(waited), Duration::ZERO);
         let changed = Answer { waits: true, ..answer(Outcome::Applied) };
-        assert_eq!(timing(0.5).after_answer(changed), GAP);
+        assert_eq!(timing(0.5).after_answer(changed), Duration::ZERO);
         assert_eq!(timing(0.5).after_answer(answer(Outcome::Applied)), Duration::from_secs(10));
         assert_eq!(timing(0.5).after_answer(answer(Outcome::Unchanged)), Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_few_changes_in_a_row_are_heard_of_at_once_and_a_flood_four_times_a_second() {
+        let changed = Answer { waits: true, ..answer(Outcome::Applied) };
+        let mut timing = timing(0.5);
+        let pauses: Vec<Duration> = (0..6).map(|_| timing.after_answer(changed)).collect();
+        assert_eq!(pauses, [Duration::ZERO, Duration::ZERO, Duration::ZERO, Duration::ZERO, GAP, GAP]);
+        let quiet = Answer { took: Duration::from_millis(600), ..changed };
+        let pauses = [timing.after_answer(quiet), timing.after_answer(changed), timing.after_answer(changed)];
+        assert_eq!(pauses, [Duration::ZERO, Duration::ZERO, GAP]);
     }
 
     #[test]
