@@ -24,6 +24,7 @@ use crate::listen::{self, BindError, Listeners, Sockets};
 use crate::log::JSON_MARK;
 use crate::managed::Managed;
 use crate::managed::apply::Policy;
+use crate::managed::keep::Keeper;
 use crate::managed::live::{Connection, Ticket};
 use crate::managed::run::{Ended, Loop, Traffic};
 use crate::managed::settings::Settings;
@@ -179,10 +180,11 @@ fn begin(mut config: Config, options: Options, managed: Option<Settings>) -> Res
         }
         Some(settings) => {
             let agent = format!("iron-proxy/{}", crate::cli::version());
+            let keeper = keeper(&config, &settings)?;
             let console = SyncClient::new(&settings.base, settings.token, &agent)
                 .map_err(|e| StartError::Setting(e.to_string()))?;
             let local = Policy::local(transforms, settings.allow_hosts, &sources);
-            (Pipeline::closed(Gate::Awaiting), Some((console, local)))
+            (Pipeline::closed(Gate::Awaiting), Some((console, local, keeper)))
         }
     };
     let auth = ClientAuth::load(config.proxy.client_auth.as_ref()).map_err(StartError::ClientAuth)?;
@@ -231,7 +233,10 @@ fn begin(mut config: Config, options: Options, managed: Option<Settings>) -> Res
     let mut tasks = JoinSet::new();
     listeners.serve(&app, dns, &reloader, &workers.dispatch(), &mut tasks);
     tasks.spawn(sweep(app.clone()));
-    if let (Some((console, local)), Some(managed)) = (managed, app.managed.clone()) {
+    if let (Some((console, local, keeper)), Some(managed)) = (managed, app.managed.clone()) {
+        if keeper.is_some() {
+            managed.status.keeps();
+        }
         let obeying = Loop {
             console,
             traffic: InForce(app.clone()),
@@ -239,6 +244,7 @@ fn begin(mut config: Config, options: Options, managed: Option<Settings>) -> Res
             managed,
             local,
             sources: app.sources.clone(),
+            keeper,
             drain: app.drain.clone(),
         };
         tasks.spawn(async move {
@@ -275,6 +281,20 @@ impl Traffic for InForce {
     fn synced(&self, result: &'static str) {
         self.0.metrics.synced(result);
     }
+}
+
+/// `control_plane.last_known_good`, if there is one.
+fn keeper(config: &Config, settings: &Settings) -> Result<Option<Keeper>, StartError> {
+    let Some(path) = config.last_known_good.clone() else { return Ok(None) };
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if path.is_dir() || directory.is_some_and(|directory| !directory.is_dir()) {
+        return Err(StartError::Setting(format!(
+            "control_plane.last_known_good: {} must be a file in a directory that exists",
+            path.display()
+        )));
+    }
+    let token = settings.token.copy();
+    Ok(Some(Keeper::new(path, settings.base.clone(), token, Box::new(std::time::SystemTime::now))))
 }
 
 fn warn_if_open(pipeline: &Pipeline, metrics: &Metrics) {

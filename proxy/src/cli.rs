@@ -27,6 +27,12 @@ const RUN: &Command = &Command {
             help: "control-plane token, which selects managed mode; IRON_PROXY_TOKEN hides it better from other processes",
         },
         Spec { name: "token-file", kind: Kind::Text, default: "", help: "file with the control-plane token" },
+        Spec {
+            name: "last-known-good",
+            kind: Kind::Text,
+            default: "",
+            help: "managed mode: file that keeps the configuration, sealed, for a start while the control plane is away",
+        },
     ],
     about: "
 Without a command the proxy runs. Variables of the environment (IRON_...) win over the file; SIGHUP reads it again.

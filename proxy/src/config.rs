@@ -46,6 +46,8 @@ pub struct Config {
     pub management: Option<ManagementConfig>,
     /// `control_plane.poll_interval`; managed mode alone.
     pub poll_interval: Duration,
+    /// `control_plane.last_known_good`; managed mode alone, `None` is off.
+    pub last_known_good: Option<PathBuf>,
     /// `log.level`
     pub log_level: tracing::Level,
 }

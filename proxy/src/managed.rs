@@ -3,11 +3,13 @@
 //! Listeners are open from the start and refuse everything ([`crate::pipeline::Gate`]) until the control plane has
 //! answered once. Then [`run`] asks again and again: [`timing`] says when, [`apply`] turns an answer into a pipeline,
 //! all of it or nothing, [`live`] closes what is open and no longer granted, [`status`] keeps what `/v1/status` shows.
-//! Without an answer for too long, credentials are withdrawn and the rest goes on.
+//! Without an answer for too long, credentials are withdrawn and the rest goes on. [`keep`] can hold the configuration on
+//! disk, for a start without a control plane.
 //!
 //! Read first: [`run`]. `docs/managed-mode.md` says the same for operators.
 
 pub mod apply;
+pub mod keep;
 pub mod live;
 pub mod run;
 pub mod settings;

@@ -25,6 +25,7 @@ const NO_CODES: &[&str] = &[
     "expiry-hours",
     "generate-ca",
     "iron-proxy",
+    "last-known-good",
     "sni-only",
     "token-file",
     // A thread.

@@ -35,6 +35,15 @@ pub enum TokenError {
 }
 
 impl TokenSource {
+    /// The same source, for somebody else who needs the token.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        match self {
+            Self::Value(value) => Self::Value(Secret::new(value.expose().clone())),
+            Self::File(path) => Self::File(path.clone()),
+        }
+    }
+
     /// The token, from 1 byte of visible ASCII on.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub(super) fn main(flags: &Flags) -> ExitCode {
         Ok(managed) => managed,
         Err(error) => return super::fail(&error.to_string()),
     };
-    let loaded = match Config::load(path.as_deref(), &env) {
+    let mut loaded = match Config::load(path.as_deref(), &env) {
         Ok(loaded) => loaded,
         Err(errors) if errors.is_build() => return refuse_pipeline(&errors),
         Err(errors) if path.is_none() => {
@@ -36,6 +36,8 @@ pub(super) fn main(flags: &Flags) -> ExitCode {
         }
         Err(errors) => return super::fail(&errors.to_string()),
     };
+    let kept = Some(flags.text("last-known-good")).filter(|path| !path.is_empty()).map(PathBuf::from);
+    loaded.config.last_known_good = kept.or(loaded.config.last_known_good);
     if loaded.config.management.is_some() && path.is_none() && managed.is_none() {
         return super::fail(
             "management.listen requires --config in standalone mode; /v1/reload has no file to re-read",
@@ -98,7 +100,12 @@ async fn serve(loaded: Loaded, path: Option<PathBuf>, managed: Option<Settings>,
         sources: SourcePool::default(),
     };
     let started = match managed {
-        None => app::start(loaded.config, options),
+        None => {
+            if loaded.config.last_known_good.is_some() {
+                tracing::warn!("control_plane.last_known_good has no effect without a token");
+            }
+            app::start(loaded.config, options)
+        }
         Some(settings) => {
             announce(&settings, &loaded);
             app::start_managed(loaded.config, options, settings)

@@ -5,7 +5,7 @@ use std::num::IntErrorKind;
 use centaur_policies::yaml::{Class, Cursor, Fields, GoDuration, Position, Problem, Problems};
 
 /// Every variable that stands for a key, with that key. None exists for lists and for `management.api_key_env`.
-pub const OVERRIDES: [(&str, &str); 19] = [
+pub const OVERRIDES: [(&str, &str); 20] = [
     ("IRON_DNS_ENABLED", "dns.enabled"),
     ("IRON_DNS_LISTEN", "dns.listen"),
     ("IRON_DNS_PROXY_IP", "dns.proxy_ip"),
@@ -24,6 +24,7 @@ pub const OVERRIDES: [(&str, &str); 19] = [
     ("IRON_METRICS_LISTEN", "metrics.listen"),
     ("IRON_MANAGEMENT_LISTEN", "management.listen"),
     ("IRON_CONTROL_PLANE_POLL_INTERVAL", "control_plane.poll_interval"),
+    ("IRON_CONTROL_PLANE_LAST_KNOWN_GOOD", "control_plane.last_known_good"),
     ("IRON_LOG_LEVEL", "log.level"),
 ];
 

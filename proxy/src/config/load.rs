@@ -179,6 +179,7 @@ fn read(root: &Node, context: Context<'_>, occasion: Occasion) -> Option<Config>
     let control_plane = section("control_plane", &tables::CONTROL_PLANE);
     let poll_interval =
         positive(&control_plane, "poll_interval", "control_plane.poll_interval", POLL_INTERVAL, context);
+    let last_known_good = control_plane.text("last_known_good").map(PathBuf::from);
     let upstream_deny_cidrs = deny_cidrs(&proxy_section, context);
     let management = management(&section("management", &tables::MANAGEMENT), context);
     dns.records = dns::records(&dns_section, context);
@@ -202,7 +203,17 @@ fn read(root: &Node, context: Context<'_>, occasion: Occasion) -> Option<Config>
     };
     let metrics = section("metrics", &tables::METRICS);
     let metrics_listen = metrics.text("listen").unwrap_or_else(|| METRICS_LISTEN.to_owned());
-    let config = Config { dns, proxy, tls, transforms, metrics_listen, management, poll_interval, log_level };
+    let config = Config {
+        dns,
+        proxy,
+        tls,
+        transforms,
+        metrics_listen,
+        management,
+        poll_interval,
+        last_known_good,
+        log_level,
+    };
     // What the reference finds only when it opens its sockets.
     listen::check(&config, context);
     if let Err(error) = Resolver::new(config.dns.upstream_resolver.as_deref()) {

@@ -228,12 +228,20 @@ pub static MANAGEMENT: Table = Table {
 pub static CONTROL_PLANE: Table = Table {
     name: "config.ControlPlane",
     doc: "Managed mode.",
-    keys: &[key(
-        "poll_interval",
-        Kind::Duration,
-        "10s",
-        "Managed mode: time between syncs with a control plane that does not wait for changes.",
-    )],
+    keys: &[
+        key(
+            "poll_interval",
+            Kind::Duration,
+            "10s",
+            "Managed mode: time between syncs with a control plane that does not wait for changes.",
+        ),
+        key(
+            "last_known_good",
+            Kind::Text,
+            "off",
+            "Managed mode: file that keeps the configuration, sealed, for a start while the control plane is away.",
+        ),
+    ],
 };
 
 /// `log`

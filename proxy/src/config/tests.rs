@@ -133,6 +133,7 @@ fn variables_win_over_the_file_and_empty_ones_do_nothing() {
         ("IRON_MANAGEMENT_LISTEN", "a:13"),
         ("IRON_MANAGEMENT_API_KEY", "fake-key-for-test"),
         ("IRON_CONTROL_PLANE_POLL_INTERVAL", "14s"),
+        ("IRON_CONTROL_PLANE_LAST_KNOWN_GOOD", "/b.lkg"),
         ("IRON_LOG_LEVEL", "error"),
     ];
     for (var, _) in OVERRIDES {
@@ -157,6 +158,7 @@ fn variables_win_over_the_file_and_empty_ones_do_nothing() {
         ("a:12", "a:13")
     );
     assert_eq!((config.poll_interval, config.log_level), (Duration::from_secs(14), tracing::Level::ERROR));
+    assert_eq!(config.last_known_good.as_deref(), Some(std::path::Path::new("/b.lkg")));
 
     let empty: Vec<(&str, &str)> = vars.iter().map(|(name, _)| (*name, "")).collect();
     let config = load_with(&text, &empty).unwrap().config;

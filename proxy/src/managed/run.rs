@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Managed;
 use super::apply::{AllowedBy, Policy};
+use super::keep::{KeepError, Keeper, Write};
 use super::status::LastError;
 use super::timing::{Answer, Outcome, Timing};
 use crate::app::Phase;
@@ -51,9 +52,14 @@ pub struct Loop<C, T> {
     pub local: Policy,
     /// Where values come from.
     pub sources: Arc<SourcePool>,
+    /// The file for a start without a control plane, if there is to be one.
+    pub keeper: Option<Keeper>,
     /// The process ends.
     pub drain: watch::Receiver<Phase>,
 }
+
+/// For how long a first answer is waited for before the file is looked at.
+const FIRST_ANSWER: Duration = Duration::from_secs(2);
 
 /// How a loop ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +80,12 @@ struct State {
     rejected: Option<String>,
     /// When credentials are withdrawn; `None` when there is nothing to withdraw.
     deadline: Option<Instant>,
+    /// When the file is to stand in for a first answer; `None` when it is not, or not any more.
+    restore_at: Option<Instant>,
+    /// Credentials were withdrawn, and the file does not know yet.
+    withdrawn: bool,
+    /// What the file is to say.
+    unwritten: Option<Write>,
     /// A poke is to be answered: the console is not to wait.
     hurry: bool,
 }
@@ -94,10 +106,15 @@ impl<C: Console, T: Traffic> Loop<C, T> {
             in_force: None,
             rejected: None,
             deadline: None,
+            restore_at: self.keeper.is_some().then(|| Instant::now() + FIRST_ANSWER),
+            withdrawn: false,
+            unwritten: None,
             hurry: false,
         };
         loop {
-            let pause = match self.sync(&mut state).await {
+            let synced = self.sync(&mut state).await;
+            self.write(&mut state).await;
+            let pause = match synced {
                 Synced::Again(pause) => pause,
                 Synced::AtOnce => continue,
                 Synced::Ended(ended) => return ended,
@@ -112,7 +129,8 @@ impl<C: Console, T: Traffic> Loop<C, T> {
 
     /// One sync, and what follows from it.
     async fn sync(&mut self, state: &mut State) -> Synced {
-        let wait = if state.hurry || state.rejected.is_some() { Duration::ZERO } else { self.timing.wait() };
+        let at_once = state.hurry || state.rejected.is_some() || self.is_unsure(state);
+        let wait = if at_once { Duration::ZERO } else { self.timing.wait() };
         state.hurry = false;
         self.managed.status.begins();
         let ask = Ask {
@@ -128,7 +146,7 @@ impl<C: Console, T: Traffic> Loop<C, T> {
             loop {
                 tokio::select! {
                     biased;
-                    answered = call.as_mut() => break answered,
+                    answered = call.as_mut() => break Some(answered),
                     _ = drain.wait_for(|phase| *phase != Phase::Running) => return Synced::Ended(Ended::Draining),
                     // Whoever pokes cannot wait for a change: the waiting request is given up for one that asks at once.
                     () = self.managed.poked(), if !wait.is_zero() => {
@@ -136,14 +154,24 @@ impl<C: Console, T: Traffic> Loop<C, T> {
                         return Synced::AtOnce;
                     }
                     () = reached(state.deadline) => self.withdraw(state),
+                    // Asked again with what is in force then.
+                    () = reached(state.restore_at) => break None,
                 }
             }
         };
         let took = started.elapsed();
+        self.forget_withdrawn(state);
+        let Some(answered) = answered else {
+            self.restore(state);
+            return Synced::AtOnce;
+        };
         match answered {
             Ok(reply) => {
+                state.restore_at = None;
                 let outcome = self.take(state, &reply);
-                self.managed.status.facts().long_poll = reply.waits;
+                if !wait.is_zero() {
+                    self.managed.status.facts().long_poll = reply.waits;
+                }
                 Synced::Again(self.timing.after_answer(Answer {
                     waits: reply.waits,
                     asked: wait,
@@ -158,13 +186,25 @@ impl<C: Console, T: Traffic> Loop<C, T> {
             Err(error) => {
                 self.failed(error.code(), &error.to_string());
                 let pause = if error.is_retryable() {
+                    if state.restore_at.is_some() {
+                        self.restore(state);
+                    }
                     self.timing.after_failure(error.retry_after(), (!wait.is_zero()).then_some(took))
                 } else {
+                    // Whoever is told no does not go on with what was said before.
+                    state.restore_at = None;
                     self.timing.after_refusal(error.retry_after())
                 };
                 Synced::Again(pause)
             }
         }
+    }
+
+    /// Whether a console that has nothing new is to say so at once: it was away, or has not answered this process yet.
+    /// While it waited, nobody would vouch for the credentials.
+    fn is_unsure(&self, state: &State) -> bool {
+        let facts = self.managed.status.facts();
+        facts.failures > 0 || (state.in_force.is_some() && facts.last_sync_at.is_none())
     }
 
     async fn wait(&mut self, state: &mut State, until: Instant) -> Woken {
@@ -174,7 +214,10 @@ impl<C: Console, T: Traffic> Loop<C, T> {
                 biased;
                 _ = drain.wait_for(|phase| *phase != Phase::Running) => return Woken::Draining,
                 () = self.managed.poked() => return Woken::Poke,
-                () = reached(state.deadline) => self.withdraw(state),
+                () = reached(state.deadline) => {
+                    self.withdraw(state);
+                    self.forget_withdrawn(state);
+                }
                 () = sleep_until(until) => return Woken::Time,
             }
         }
@@ -186,6 +229,7 @@ impl<C: Console, T: Traffic> Loop<C, T> {
         let identity = payload.identity();
         let known = state.in_force.as_deref() == Some(identity);
         let to_apply = payload.is_update() || state.policy.changes_principal(payload);
+        let mut is_new = true;
         if to_apply && !known {
             if state.rejected.as_deref() == Some(identity) {
                 self.traffic.synced("rejected");
@@ -213,11 +257,17 @@ impl<C: Console, T: Traffic> Loop<C, T> {
             self.put_in_force(&state.policy);
             payload.config_hash.clone_into(&mut state.hash);
             state.in_force = Some(identity.to_owned());
-        } else if state.in_force.is_some() {
-            payload.config_hash.clone_into(&mut state.hash);
-            state.in_force = Some(identity.to_owned());
+        } else {
+            is_new = false;
+            if state.in_force.is_some() {
+                payload.config_hash.clone_into(&mut state.hash);
+                state.in_force = Some(identity.to_owned());
+            }
         }
         self.succeeded(state, reply);
+        if state.in_force.is_some() {
+            self.keep(state, payload, is_new);
+        }
         if to_apply && !known { Outcome::Applied } else { Outcome::Unchanged }
     }
 
@@ -277,6 +327,86 @@ impl<C: Console, T: Traffic> Loop<C, T> {
         self.traffic.synced("ok");
     }
 
+    /// Prepares what the file has to say after a good answer; [`Self::write`] puts it there.
+    fn keep(&mut self, state: &mut State, payload: &Payload, is_new: bool) {
+        let max_age = self.timing.max_age();
+        let Some(keeper) = &mut self.keeper else { return };
+        let sealed = if is_new { keeper.applied(payload, max_age) } else { keeper.vouched(max_age) };
+        match sealed {
+            Ok(write) => state.unwritten = write,
+            Err(error) => self.not_kept(&error),
+        }
+    }
+
+    /// Writes what is to be written, apart from the traffic.
+    async fn write(&mut self, state: &mut State) {
+        let Some(write) = state.unwritten.take() else { return };
+        let written = tokio::task::spawn_blocking(move || write.run()).await;
+        match written.unwrap_or(Err(KeepError::Io(std::io::ErrorKind::Other))) {
+            Ok(()) => {
+                self.managed.status.facts().kept.set("written", None);
+            }
+            Err(error) => self.not_kept(&error),
+        }
+    }
+
+    fn not_kept(&self, error: &KeepError) {
+        let again = self.managed.status.facts().kept.set("failed", Some(error.to_string()));
+        if !again {
+            tracing::warn!(error = %error, "the last-known-good file is not written");
+        }
+    }
+
+    /// Puts the file in force in place of a first answer, if it may be believed.
+    fn restore(&mut self, state: &mut State) {
+        state.restore_at = None;
+        let Some(keeper) = &mut self.keeper else { return };
+        if self.managed.status.is_ready() {
+            return;
+        }
+        let path = keeper.path().display().to_string();
+        let restored = match keeper.restore() {
+            Ok(restored) => restored,
+            Err(error) => {
+                self.managed.status.facts().kept.set("ignored", Some(error.to_string()));
+                if error.is_missing() {
+                    tracing::info!(path, "there is no last-known-good file");
+                } else {
+                    tracing::warn!(path, error = %error, "the last-known-good file is not used");
+                }
+                return;
+            }
+        };
+        let payload = &restored.payload;
+        let policy = match state.policy.update(&self.local, payload, &self.sources) {
+            Ok(policy) => policy,
+            Err(error) => {
+                self.managed.status.facts().kept.set("ignored", Some(error.to_string()));
+                tracing::warn!(path, error = %error, "the last-known-good file is not used");
+                return;
+            }
+        };
+        self.timing.set_max_age(Some(restored.max_age));
+        payload.config_hash.clone_into(&mut state.hash);
+        state.in_force = Some(payload.identity().to_owned());
+        state.deadline = Some(Instant::now() + restored.left);
+        tracing::warn!(
+            path,
+            config_hash = %payload.config_hash,
+            seconds_left = restored.left.as_secs(),
+            "the control plane does not answer: the last-known-good configuration is in force"
+        );
+        self.put_in_force(&policy);
+        state.policy = policy;
+        let mut facts = self.managed.status.facts();
+        facts.credentials_until = SystemTime::now().checked_add(restored.left);
+        facts.config_hash.clone_from(&state.hash);
+        facts.principal_id = payload.principal_id.given().cloned().unwrap_or_default();
+        facts.principal_status = payload.status.given().cloned().unwrap_or_default();
+        facts.kept.set("in_force", None);
+        facts.kept.synced_at = Some(restored.synced_at);
+    }
+
     /// Notes a failure. Of a row of failures the first is logged, then the second, the fourth, the eighth …
     fn failed(&self, code: &str, message: &str) {
         self.traffic.synced("failed");
@@ -298,6 +428,7 @@ impl<C: Console, T: Traffic> Loop<C, T> {
     /// Nobody has vouched for the credentials for too long.
     fn withdraw(&self, state: &mut State) {
         self.traffic.withdraw();
+        state.withdrawn = true;
         let lasted = self.timing.max_age().as_secs();
         tracing::warn!(
             seconds = lasted,
@@ -312,7 +443,20 @@ impl<C: Console, T: Traffic> Loop<C, T> {
         facts.credentials_until = None;
     }
 
-    fn revoked(&self, error: &SyncError) {
+    /// What was withdrawn is not kept on disk either.
+    fn forget_withdrawn(&mut self, state: &mut State) {
+        let withdrawn = std::mem::take(&mut state.withdrawn);
+        if let Some(keeper) = self.keeper.as_mut().filter(|_| withdrawn) {
+            keeper.withdrawn();
+            self.managed.status.facts().kept.set("deleted", None);
+        }
+    }
+
+    fn revoked(&mut self, error: &SyncError) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.forget();
+            self.managed.status.facts().kept.set("deleted", None);
+        }
         tracing::error!(error = %error, "proxy has been revoked, exiting");
         self.managed.status.set_ready(false);
         {

@@ -48,8 +48,38 @@ pub struct Facts {
     pub rejected: Option<String>,
     /// The control plane has revoked this proxy.
     pub revoked: bool,
+    /// The last-known-good file.
+    pub kept: Kept,
     /// The parts of the configuration in force.
     pub parts: Parts,
+}
+
+/// What is known of the last-known-good file.
+#[derive(Debug, Default, Clone)]
+pub struct Kept {
+    /// `off` when none is kept, else what happened last.
+    state: Option<&'static str>,
+    /// Why it is not used or not written.
+    detail: Option<String>,
+    /// The sync that the configuration in force is from, if it came from the file.
+    pub synced_at: Option<SystemTime>,
+}
+
+impl Kept {
+    /// Something happened. Whether it is what happened before, too.
+    pub(super) fn set(&mut self, state: &'static str, detail: Option<String>) -> bool {
+        let again = self.state == Some(state) && self.detail == detail;
+        *self = Self { state: Some(state), detail, synced_at: None };
+        again
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "state": self.state.unwrap_or("off"),
+            "detail": self.detail,
+            "synced_at": self.synced_at.map(text),
+        })
+    }
 }
 
 /// Why a sync failed.
@@ -71,6 +101,11 @@ impl Status {
 
     pub(super) fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::Release);
+    }
+
+    /// There is a last-known-good file.
+    pub(crate) fn keeps(&self) {
+        self.facts().kept.set("empty", None);
     }
 
     /// A sync was asked for.
@@ -122,6 +157,7 @@ impl Status {
                 "at": text(error.at),
             })),
             "rejected_config_hash": facts.rejected,
+            "last_known_good": facts.kept.to_json(),
             "parts": facts.parts.to_json(),
         })
     }

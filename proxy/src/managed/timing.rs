@@ -28,6 +28,8 @@ pub struct Timing {
     max_age: Duration,
     most_wait: Duration,
     failures: u32,
+    /// Whether the console waits when it is asked to; `None` before it was.
+    waits: Option<bool>,
     /// Time that passed and was not used for a sync, up to [`MOST_CREDIT`].
     credit: Duration,
     chance: Chance,
@@ -60,7 +62,15 @@ pub enum Outcome {
 impl Timing {
     /// `interval` is the pause between two syncs with a console that does not wait.
     pub fn new(interval: Duration, chance: Chance) -> Self {
-        Self { interval, max_age: MAX_AGE, most_wait: WAIT, failures: 0, credit: MOST_CREDIT, chance }
+        Self {
+            interval,
+            max_age: MAX_AGE,
+            most_wait: WAIT,
+            failures: 0,
+            waits: None,
+            credit: MOST_CREDIT,
+            chance,
+        }
     }
 
     /// For how long credentials may be used without an answer.
@@ -83,9 +93,13 @@ impl Timing {
     pub fn after_answer(&mut self, answer: Answer) -> Duration {
         self.failures = 0;
         self.credit = (self.credit + answer.took).min(MOST_CREDIT);
+        if !answer.asked.is_zero() {
+            self.waits = Some(answer.waits);
+        }
         let early =
             !answer.asked.is_zero() && answer.took < answer.asked / 2 && answer.outcome == Outcome::Unchanged;
-        if answer.waits && !early && answer.outcome != Outcome::Rejected {
+        // One that was not asked to wait cannot say that it does; a pause here would be a time without news.
+        if self.waits != Some(false) && !early && answer.outcome != Outcome::Rejected {
             return self.between_waits();
         }
         // Several tries fit into the time that credentials last.
@@ -190,6 +204,22 @@ mod tests {
         assert_eq!(timing(0.5).after_answer(changed), Duration::ZERO);
         assert_eq!(timing(0.5).after_answer(answer(Outcome::Applied)), Duration::from_secs(10));
         assert_eq!(timing(0.5).after_answer(answer(Outcome::Unchanged)), Duration::from_secs(10));
+    }
+
+    #[test]
+    fn an_answer_that_nothing_was_waited_for_is_followed_by_a_wait_unless_the_console_does_not_know_how() {
+        let poked = Answer { asked: Duration::ZERO, ..answer(Outcome::Unchanged) };
+        let mut new = timing(0.5);
+        assert_eq!(new.after_answer(poked), Duration::ZERO);
+        for (waits, pause) in [(true, Duration::ZERO), (false, Duration::from_secs(10))] {
+            let mut timing = timing(0.5);
+            timing.after_answer(Answer {
+                waits,
+                took: Duration::from_secs(55),
+                ..answer(Outcome::Unchanged)
+            });
+            assert_eq!(timing.after_answer(poked), pause);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::managed::keep::Keeper;
 use crate::managed::settings::AllowHosts;
 use crate::pipeline::{Reach, Used};
 
@@ -100,6 +101,10 @@ struct Bench {
 
 impl Bench {
     fn start(said: Vec<Say>) -> Self {
+        Self::with(said, None)
+    }
+
+    fn with(said: Vec<Say>, keeper: Option<Keeper>) -> Self {
         let (sender, asked) = mpsc::unbounded_channel();
         let (phase, drain) = watch::channel(Phase::Running);
         let (seen, managed) = (Arc::<Mutex<Seen>>::default(), Arc::<Managed>::default());
@@ -111,6 +116,7 @@ impl Bench {
             managed: managed.clone(),
             local: Policy::local(Vec::new(), AllowHosts::default(), &sources),
             sources,
+            keeper,
             drain,
         };
         let task = tokio::spawn(run.run());
@@ -429,4 +435,106 @@ async fn the_loop_ends_with_the_process_even_inside_a_request() {
     bench.next().await;
     bench.phase.send(Phase::Draining).unwrap();
     assert_eq!(bench.task.await.unwrap(), Ended::Draining);
+}
+
+const TOKEN: &str = "iprx_fake000000000000000000000000000000000000";
+
+/// The keeper of a proxy whose wall clock stands `seconds` after its first start.
+fn keeper(path: &std::path::Path, seconds: u64) -> Keeper {
+    use centaur_client::base::BaseUrl;
+    use centaur_client::token::TokenSource;
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds);
+    let token = TokenSource::Value(centaur_base::Secret::new(TOKEN.to_owned()));
+    let console = BaseUrl::parse("https://console.test").unwrap();
+    Keeper::new(path.to_owned(), console, token, Box::new(move || now))
+}
+
+fn kept(bench: &Bench) -> (Value, Value) {
+    let mut shown = bench.managed.status.to_json()["last_known_good"].take();
+    (shown["state"].take(), shown["detail"].take())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_without_a_console_goes_on_with_what_was_kept_for_the_rest_of_its_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("kept");
+    let mut before = Bench::with(vec![Say::Aged(60, full("h1", "a.test"))], Some(keeper(&path, 0)));
+    before.pauses(2).await;
+    assert_eq!(kept(&before).0, "written");
+    before.phase.send(Phase::Draining).unwrap();
+    before.task.await.unwrap();
+
+    // A console that is away, and one that hangs.
+    for first in [Say::Unreachable, Say::Status(503, "x"), Say::Hang] {
+        let mut bench = Bench::with(vec![first, Say::Hang], Some(keeper(&path, 20)));
+        assert_eq!(bench.next().await.0.config_hash, "");
+        // The next one says what is in force, so that a console that is back has nothing to send.
+        let (ask, after) = bench.next().await;
+        assert!(after <= FIRST_ANSWER, "{after:?}");
+        assert_eq!((ask.config_hash.as_str(), ask.generation, ask.wait), ("h1", 1, Duration::ZERO));
+        assert!(bench.allows("a.test") && bench.managed.status.is_ready());
+        let facts = bench.managed.status.snapshot();
+        assert_eq!((facts.principal_id.as_str(), facts.last_sync_at), ("prn_a", None));
+        assert_eq!(kept(&bench).0, "in_force");
+        // 40 s are left.
+        tokio::time::sleep(Duration::from_secs(38)).await;
+        assert!(!bench.managed.status.snapshot().stale && path.exists());
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert!(bench.managed.status.snapshot().stale && bench.managed.status.is_ready());
+        bench.phase.send(Phase::Draining).unwrap();
+        bench.task.await.unwrap();
+        // What follows needs the file again.
+        if !path.exists() {
+            let mut again = Bench::with(vec![Say::Aged(60, full("h1", "a.test"))], Some(keeper(&path, 0)));
+            again.pauses(2).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_kept_too_long_ago_is_not_used_and_the_gate_stays_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("kept");
+    let mut before = Bench::with(vec![Say::Aged(60, full("h1", "a.test"))], Some(keeper(&path, 0)));
+    before.pauses(2).await;
+    let mut bench = Bench::with(vec![Say::Unreachable, Say::Unreachable], Some(keeper(&path, 60)));
+    assert_eq!(bench.next().await.0.config_hash, "");
+    assert_eq!(bench.next().await.0.config_hash, "");
+    assert!(!bench.managed.status.is_ready() && bench.built() == 0);
+    let (state, detail) = kept(&bench);
+    assert_eq!(state, "ignored");
+    assert_eq!(detail, "its last sync was 60 s ago, and credentials last 60 s without one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_console_that_answers_is_believed_and_one_that_says_no_is_not_outvoted_by_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("kept");
+    let mut before = Bench::with(vec![Say::Body(full("h1", "a.test"))], Some(keeper(&path, 0)));
+    before.pauses(2).await;
+    let mut answers = Bench::with(vec![Say::Body(full("h2", "b.test"))], Some(keeper(&path, 1)));
+    answers.pauses(2).await;
+    assert!(answers.allows("b.test") && answers.built() == 1);
+    let mut refused =
+        Bench::with(vec![Say::Status(401, "invalid_token"), Say::Unreachable], Some(keeper(&path, 2)));
+    refused.pauses(3).await;
+    assert!(!refused.managed.status.is_ready() && path.exists());
+    // Revocation leaves nothing for the next start.
+    let revoked = Bench::with(vec![Say::Status(401, "proxy_revoked")], Some(keeper(&path, 3)));
+    assert_eq!(revoked.task.await.unwrap(), Ended::Revoked);
+    assert!(!path.exists());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_console_that_was_away_says_at_once_that_nothing_changed_so_that_credentials_stay() {
+    let mut bench = Bench::start(vec![
+        Say::Aged(60, full("h1", "a.test")),
+        Say::Unreachable,
+        Say::Aged(60, json!({"config_hash": "h1"})),
+        Say::Hang,
+    ]);
+    bench.pauses(2).await;
+    assert_eq!(bench.next().await.0.wait, Duration::ZERO);
+    assert_eq!(bench.next().await.0.wait, Duration::from_secs(30));
+    assert_eq!(bench.managed.status.snapshot().failures, 0);
 }
