@@ -22,6 +22,7 @@ pub mod definition;
 pub mod effective;
 pub mod grant;
 pub mod principal;
+pub mod program;
 pub mod provider;
 mod sync;
 pub mod token_endpoint;

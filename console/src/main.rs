@@ -1,70 +1,7 @@
-//! `centaur-console`: reads its settings, opens its database and serves until it is told to stop.
+//! `centaur-console`: see [`centaur_console::program`].
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use centaur_console::app::{self, Server};
-use centaur_console::config::Config;
-use clap::Parser as _;
-
-/// The console: a JSON API for principals, secrets and grants, and what proxies get of them.
-///
-/// Everything else is set by the environment: see docs/console.md.
-#[derive(Debug, clap::Parser)]
-#[command(name = "centaur-console", version)]
-struct Args {
-    /// Seal with a key that everybody knows, when no key is set. For trying things out.
-    #[arg(long, global = true)]
-    dev: bool,
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum Command {
-    /// Seal all that is stored with the first of the keys, while consoles serve; may be stopped and started again.
-    Rewrap {
-        /// Values per transaction.
-        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-        batch: u32,
-    },
-}
-
 fn main() -> ExitCode {
-    let args = Args::parse();
-    app::log_panics();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let result = runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(run(&args)));
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(text) => {
-            // Nobody reads what cannot be written.
-            let _ = writeln!(std::io::stderr(), "centaur-console: {text}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run(args: &Args) -> Result<(), String> {
-    let config =
-        Config::from_env(|name| std::env::var(name).ok(), args.dev).map_err(|error| error.to_string())?;
-    match args.command {
-        None => serve(config).await,
-        Some(Command::Rewrap { batch }) => rewrap(&config, batch).await,
-    }
-}
-
-async fn serve(config: Config) -> Result<(), String> {
-    let server = Server::start(config).await.map_err(|error| error.to_string())?;
-    let stop = app::stop_signal().map_err(|error| format!("signals: {error}"))?;
-    app::log("info", "listening", &[("address", &server.address().to_string())]);
-    server.serve(stop).await;
-    Ok(())
-}
-
-async fn rewrap(config: &Config, batch: u32) -> Result<(), String> {
-    let done = app::rewrap(config, batch).await.map_err(|error| error.to_string())?;
-    let (key, current, outdated) = (config.keys.primary(), done.current, done.outdated);
-    let text = format!("{current} values are under the key {key:?}; {outdated} were under others");
-    writeln!(std::io::stdout(), "{text}").map_err(|error| error.to_string())
+    centaur_console::program::main("centaur-console", std::env::args_os().skip(1))
 }
