@@ -5,9 +5,9 @@ mod key_file;
 mod rewrap;
 mod serve;
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use centaur_store::{Actor, Clock, Options, Store, StoreError};
@@ -153,7 +153,15 @@ pub fn log_panics() {
     }));
 }
 
-/// One line of JSON on standard error. Values are names, ids and numbers, never what a client sent as a secret.
+/// Where the log goes, unless it is standard error.
+static LOG: OnceLock<Mutex<Box<dyn io::Write + Send>>> = OnceLock::new();
+
+/// Has the log go to `out` instead of standard error. For the whole process; only the first call has an effect.
+pub fn log_to(out: impl io::Write + Send + 'static) {
+    let _ = LOG.set(Mutex::new(Box::new(out)));
+}
+
+/// One line of JSON in the log. Values are names, ids and numbers, never what a client sent as a secret.
 pub fn log(level: &str, message: &str, fields: &[(&str, &str)]) {
     log_line(level, message, fields.iter().map(|(key, value)| (*key, (*value).into())));
 }
@@ -170,6 +178,10 @@ pub(crate) fn log_line<'a>(
     line.insert("level".to_owned(), level.into());
     line.insert("msg".to_owned(), message.into());
     line.extend(fields.into_iter().map(|(key, value)| (key.to_owned(), value)));
+    let line = format!("{}\n", serde_json::Value::Object(line));
     // A log that cannot be written must not stop the console.
-    let _ = writeln!(std::io::stderr().lock(), "{}", serde_json::Value::Object(line));
+    let _ = match LOG.get() {
+        Some(out) => out.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes()),
+        None => io::stderr().lock().write_all(line.as_bytes()),
+    };
 }

@@ -15,13 +15,16 @@ pub struct Cli {
 }
 
 const FIRST_STEPS: &str = "\
-`centaur demo` shows what it is about. `centaur run --help` has examples for your own programs.";
+`centaur demo` shows what it is about. `centaur run --help` has examples for your own programs, and
+`centaur up` keeps who may use what for all of them.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a program that holds placeholders and reaches only the hosts that you name
     Run(RunArgs),
+    /// Keep principals, grants and secrets on this machine: a console, and a proxy that obeys it
+    Up(UpArgs),
     /// Check this machine: does the isolation hold, do language runtimes trust the proxy
     #[command(subcommand)]
     Doctor(Doctor),
@@ -29,6 +32,20 @@ pub enum Command {
     Demo,
     /// Play hostile clients against a proxy and report what it let through
     Attack(crate::commands::attack::AttackArgs),
+    /// Manage who may use what, at a console; same as `centaur-perms` (`centaur perms --help`)
+    #[command(disable_help_flag = true)]
+    Perms {
+        /// Arguments of centaur-perms
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Run the console alone, as its variables say; same as `centaur-console`
+    #[command(disable_help_flag = true)]
+    Console {
+        /// Arguments of centaur-console
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Run the proxy alone, with a file; same as `iron-proxy` (`centaur proxy -help`)
     #[command(disable_help_flag = true)]
     Proxy {
@@ -49,6 +66,22 @@ pub enum Doctor {
     Trust,
 }
 
+/// Arguments of `centaur up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Where everything is kept; by default `centaur` in $XDG_DATA_HOME or ~/.local/share [env: CENTAUR_DATA_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Added to the ports, 3000 (console) and 3128 (proxy)
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub port_offset: u16,
+
+    /// Listen on ports that are free, whatever they are
+    #[arg(long, conflicts_with = "port_offset")]
+    pub any_port: bool,
+}
+
 /// Arguments of `centaur run`.
 #[derive(Debug, Args)]
 #[command(after_long_help = RUN_EXAMPLES)]
@@ -65,9 +98,22 @@ pub struct RunArgs {
     #[arg(long, value_name = "HOST", help = ALLOW)]
     pub allow: Vec<String>,
 
-    /// The proxy's YAML instead of --secret, --placeholder and --allow
+    /// The proxy's YAML instead of --secret, --placeholder and --allow; with --principal, all of it but transforms
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+
+    /// Use the credentials granted to this principal of a console, a foreign id or `prn_…`
+    #[arg(long, value_name = "NAME")]
+    pub principal: Option<String>,
+
+    /// With --principal: the console, instead of that of `centaur up`; its key is in IRON_CONTROL_API_KEY or
+    /// IRON_CONTROL_API_KEY_FILE [env: IRON_CONTROL_URL]
+    #[arg(long, value_name = "URL", requires = "principal")]
+    pub console: Option<String>,
+
+    /// With --principal: the data directory of `centaur up` [env: CENTAUR_DATA_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
 
     /// Append one JSON line per request to FILE; `-` for standard error
     #[arg(long, value_name = "FILE")]
@@ -113,6 +159,7 @@ Examples:
   centaur run --secret OPENAI_API_KEY@api.openai.com -- python3 agent.py
   centaur run --secret T=file:/run/secrets/t@api.example.com:8443/header:X-Key -- ./agent
   centaur run --secret 'K=cmd:pass show maps@maps.example.com/query:key' --allow pypi.org -- ./map
+  centaur run --principal local -- ./agent
   centaur run --config egress.yaml --audit audit.jsonl -- npm test
 
 The program finds NAME=NAME in its environment and uses that word as if it were the credential; the

@@ -10,6 +10,7 @@ use centaur_policies::spec::{SecretMode, SecretSpec, SourceKind, TransformSpec};
 use iron_proxy::app::{self, Options, Running, StartError};
 use iron_proxy::config::{ClientAuthConfig, Config, ConfigErrors, TokenSource};
 use iron_proxy::listen::Sockets;
+use iron_proxy::managed::settings::Settings;
 use iron_proxy::sink::Sink;
 use iron_proxy::sources::{Source, SourcePool};
 use rustls::pki_types::CertificateDer;
@@ -20,6 +21,8 @@ use crate::session::Session;
 
 /// Connections have threads of their own; this one accepts them, answers DNS and runs sources.
 const WORKERS: usize = 1;
+/// A first answer of a console that takes longer does not come.
+const FIRST_SYNC: Duration = Duration::from_secs(15);
 /// How long requests may go on when the program that made them is gone.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -32,6 +35,9 @@ pub enum EngineError {
     /// What it needs was not there.
     #[error("the proxy did not start: {0}")]
     Start(#[from] StartError),
+    /// No policy from the console.
+    #[error("{0}")]
+    Sync(String),
     /// Threads or polling.
     #[error("the proxy did not start: {0}")]
     Runtime(#[from] io::Error),
@@ -131,6 +137,24 @@ fn held_one(spec: &SecretSpec) -> Held {
     Held { variable, file, placeholder }
 }
 
+/// Waits until the console has answered once and the answer is in force.
+///
+/// # Errors
+/// What went wrong, when that takes longer than `patience`.
+pub async fn first_sync(running: &Running, patience: Duration) -> Result<(), String> {
+    let Some(managed) = &running.app().managed else { return Ok(()) };
+    let until = tokio::time::Instant::now() + patience;
+    while !managed.status.is_ready() {
+        let facts = managed.status.snapshot();
+        if facts.revoked || tokio::time::Instant::now() > until {
+            let why = facts.last_error.map_or_else(|| "no answer in time".to_owned(), |error| error.message);
+            return Err(format!("the proxy has no configuration: {why}"));
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    Ok(())
+}
+
 /// A started proxy.
 pub struct Engine {
     running: Running,
@@ -140,6 +164,7 @@ pub struct Engine {
 
 impl Engine {
     /// Starts on `listeners`, with the values in `fetched`; audit lines go to `audit`, its own log to standard error.
+    /// With `managed`, the policy is the console's, and it is in force when this returns.
     ///
     /// # Errors
     /// See [`EngineError`]; nothing runs then.
@@ -149,6 +174,7 @@ impl Engine {
         listeners: Listeners,
         audit: impl Write + Send + 'static,
         extra_roots: Vec<CertificateDer<'static>>,
+        managed: Option<Settings>,
     ) -> Result<Self, EngineError> {
         iron_proxy::log::init(config.log_level, Sink::stderr());
         let runtime =
@@ -167,8 +193,12 @@ impl Engine {
         };
         let running = {
             let _inside = runtime.enter();
-            app::start(config, options)?
+            match managed {
+                None => app::start(config, options)?,
+                Some(settings) => app::start_managed(config, options, settings)?,
+            }
         };
+        runtime.block_on(first_sync(&running, FIRST_SYNC)).map_err(EngineError::Sync)?;
         Ok(Self { running, runtime, audit })
     }
 

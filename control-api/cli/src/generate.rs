@@ -43,8 +43,8 @@ pub struct Binding<'a> {
     pub placeholder: &'a str,
 }
 
-/// The whole file.
-pub fn yaml(bindings: &[Binding<'_>], allows: &[Target], paths: &Paths<'_>) -> String {
+/// What the proxy of a run is told beside its policy.
+pub fn local(paths: &Paths<'_>) -> String {
     let mut out = String::new();
     let clients = if paths.enforced { "\n    allow_cidrs: [\"127.0.0.0/8\", \"::1/128\"]" } else { "" };
     let _ = write!(
@@ -52,8 +52,7 @@ pub fn yaml(bindings: &[Binding<'_>], allows: &[Target], paths: &Paths<'_>) -> S
         "dns:\n  enabled: {dns}\n  listen: \"127.0.0.1:53\"\n  proxy_ip: \"127.0.0.1\"\n\
          proxy:\n  http_listen: \"127.0.0.1:{http}\"\n  https_listen: \"127.0.0.1:{https}\"\n  \
          tunnel_listen: \"127.0.0.1:{tunnel}\"\n  client_auth:\n    token_file: {token}{clients}\n\
-         tls:\n  ca_cert: {cert}\n  ca_key: {key}\nmetrics:\n  listen: \"127.0.0.1:0\"\nlog:\n  level: warn\n\
-         transforms:\n  - name: allowlist\n    config:\n",
+         tls:\n  ca_cert: {cert}\n  ca_key: {key}\nmetrics:\n  listen: \"127.0.0.1:0\"\nlog:\n  level: warn\n",
         dns = paths.enforced,
         http = if paths.enforced { 80 } else { 0 },
         https = if paths.enforced { 443 } else { 0 },
@@ -62,6 +61,13 @@ pub fn yaml(bindings: &[Binding<'_>], allows: &[Target], paths: &Paths<'_>) -> S
         cert = quote(paths.ca_cert),
         key = quote(paths.ca_key),
     );
+    out
+}
+
+/// The whole file.
+pub fn yaml(bindings: &[Binding<'_>], allows: &[Target], paths: &Paths<'_>) -> String {
+    let mut out = local(paths);
+    out.push_str("transforms:\n  - name: allowlist\n    config:\n");
     let mut targets: Vec<&Target> = bindings.iter().flat_map(|binding| &binding.flag.targets).collect();
     targets.extend(allows);
     rules(&mut out, "      ", &dedup(targets));

@@ -1,5 +1,5 @@
-//! One binary with every role: `centaur run`, `centaur doctor`, `centaur demo`, `centaur attack`,
-//! `centaur proxy`.
+//! One binary with every role: `centaur run`, `centaur up`, `centaur doctor`, `centaur demo`, `centaur attack`,
+//! `centaur perms`, `centaur console`, `centaur proxy`.
 //!
 //! Owns: the command line, the isolation of `centaur run`, the program's environment and trust. It never decides
 //! about a request; that is the proxy's, which runs in this process.
@@ -12,10 +12,13 @@ pub mod attack;
 pub mod audit;
 pub mod binding;
 pub mod commands;
+pub mod console;
 pub mod engine;
 pub mod environment;
 pub mod generate;
+pub mod home;
 pub mod loopback;
+pub mod principal;
 pub mod printer;
 pub mod programs;
 pub mod sandbox;
@@ -37,8 +40,8 @@ pub fn main() -> ExitCode {
     if let Some(code) = sandbox::stage(&mut std::env::args_os().skip(1)) {
         return ExitCode::from(code);
     }
-    for hidden in [commands::doctor::escape::probe, commands::doctor::trust::probe, commands::demo::run_agent]
-    {
+    let probes = [commands::doctor::escape::probe, commands::doctor::trust::probe];
+    for hidden in probes.into_iter().chain([commands::demo::run_agent, commands::demo::run_worker]) {
         if let Some(code) = hidden(&mut std::env::args_os().skip(1)) {
             return ExitCode::from(code);
         }
@@ -56,6 +59,11 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Doctor(Doctor::Trust) => commands::doctor::trust::run(),
         Command::Attack(args) => commands::attack::run(&args),
         Command::Demo => commands::demo::run(),
+        Command::Up(args) => commands::up::run(&args),
+        Command::Perms { args } => {
+            return centaur_perms::run(std::iter::once("centaur perms".into()).chain(args)).into();
+        }
+        Command::Console { args } => return centaur_console::program::main("centaur console", args),
         Command::Proxy { args } => return proxy(args),
         Command::Version => {
             printer::out(iron_proxy::cli::version());

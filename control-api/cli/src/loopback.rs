@@ -141,7 +141,7 @@ pub struct Proxy<'a> {
     pub address: SocketAddr,
     /// `user:password`, if it asks for one.
     pub credentials: Option<&'a str>,
-    /// Its CA.
+    /// Its CA, and others that are trusted.
     pub ca_pem: &'a str,
 }
 
@@ -186,8 +186,9 @@ impl Proxy<'_> {
 fn client_config(ca_pem: &str) -> io::Result<Arc<ClientConfig>> {
     use rustls::pki_types::pem::PemObject;
     let mut roots = RootCertStore::empty();
-    let ca = CertificateDer::from_pem_slice(ca_pem.as_bytes()).map_err(io::Error::other)?;
-    roots.add(ca).map_err(io::Error::other)?;
+    for ca in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
+        roots.add(ca.map_err(io::Error::other)?).map_err(io::Error::other)?;
+    }
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?

@@ -12,7 +12,9 @@ use rustls::pki_types::CertificateDer;
 
 use crate::args::RunArgs;
 use crate::binding::{SecretFlag, Source, Target, is_variable, parse_allow, parse_secret};
+use crate::console::Access;
 use crate::environment::Needle;
+use crate::home;
 
 /// Everything `centaur run` works with.
 pub struct RunSettings {
@@ -24,6 +26,8 @@ pub struct RunSettings {
     pub explain: bool,
     /// Whether the program is isolated.
     pub enforced: bool,
+    /// Directories that are empty inside: where `centaur up` keeps its keys.
+    pub hidden: Vec<PathBuf>,
     /// The program.
     pub program: OsString,
     /// Its arguments.
@@ -46,6 +50,22 @@ pub enum Policy {
         /// Its text.
         text: String,
     },
+    /// From a console.
+    Principal(Box<Delegated>),
+}
+
+/// A policy that a console keeps.
+pub struct Delegated {
+    /// `--principal`
+    pub principal: String,
+    /// The console.
+    pub access: Access,
+    /// `--allow`
+    pub allows: Vec<Target>,
+    /// `--placeholder`: variable and placeholder.
+    pub named: Vec<(String, String)>,
+    /// What the proxy is told beside its policy: the text of `--config`.
+    pub local: Option<String>,
 }
 
 /// A `--secret` that is ready.
@@ -89,9 +109,15 @@ impl RunSettings {
         let mut problems = Vec::new();
         let fetch = !args.print_config;
         let mut secrets = secrets(&args, env, fetch, &mut problems);
-        placeholders(&args.placeholder, &mut secrets, &mut problems);
         let allows = allows(&args.allow, &mut problems);
-        let policy = policy(&args, secrets, allows, &mut problems);
+        let policy = if let Some(principal) = &args.principal {
+            delegated(&args, principal, allows, env, &mut problems)
+        } else {
+            placeholders(&args.placeholder, &mut secrets, &mut problems);
+            policy(&args, secrets, allows, &mut problems)
+        };
+        let hidden = [args.data_dir.as_deref(), None].map(|dir| home::locate(dir, env));
+        let hidden = hidden.into_iter().flatten().collect();
         let audit = match args.audit {
             None => Audit::Off,
             Some(path) if path == Path::new("-") => Audit::Stderr,
@@ -112,6 +138,7 @@ impl RunSettings {
                 audit,
                 explain: args.explain,
                 enforced: !args.cooperative,
+                hidden,
                 program,
                 args: args_of_program,
                 extra_roots: Vec::new(),
@@ -224,13 +251,52 @@ fn policy(
             problems.push(format!("--config and {flag} cannot be combined: write it into the file"));
         }
     }
-    match fs::read_to_string(path) {
-        Ok(text) => Some(Policy::File { text }),
-        Err(error) => {
-            problems.push(format!("--config {}: {error}", path.display()));
-            None
+    read_config(path, problems).map(|text| Policy::File { text })
+}
+
+fn read_config(path: &Path, problems: &mut Vec<String>) -> Option<String> {
+    let read = fs::read_to_string(path);
+    read.map_err(|error| problems.push(format!("--config {}: {error}", path.display()))).ok()
+}
+
+/// `--principal`, with what may stand beside it.
+fn delegated(
+    args: &RunArgs,
+    principal: &str,
+    allows: Vec<Target>,
+    env: &dyn Fn(&str) -> Option<OsString>,
+    problems: &mut Vec<String>,
+) -> Option<Policy> {
+    if !args.secret.is_empty() {
+        problems.push("--principal and --secret cannot be combined: grant the credential to it".to_owned());
+    }
+    if args.print_config {
+        problems.push("--print-config: with --principal the policy is at the console".to_owned());
+    }
+    if principal.trim().is_empty() {
+        problems.push("--principal: must not be empty".to_owned());
+    }
+    let mut named = Vec::new();
+    for flag in &args.placeholder {
+        match flag.split_once('=').filter(|(name, _)| is_variable(name)) {
+            Some((name, text)) => named.push((name.to_owned(), text.to_owned())),
+            None => problems.push(format!("--placeholder {flag:?}: write NAME=TEXT")),
         }
     }
+    let local = args.config.as_deref().and_then(|path| read_config(path, problems));
+    if !problems.is_empty() {
+        return None;
+    }
+    let access = Access::find(args.console.as_deref(), args.data_dir.as_deref(), env)
+        .map_err(|problem| problems.push(format!("--principal {principal}: {problem}")))
+        .ok()?;
+    Some(Policy::Principal(Box::new(Delegated {
+        principal: principal.to_owned(),
+        access,
+        allows,
+        named,
+        local,
+    })))
 }
 
 /// A value on the program's command line would be inside, whatever the environment says.

@@ -1,12 +1,15 @@
-//! `centaur demo`: four calls of an agent, seen from all three sides, on loopback alone.
+//! `centaur demo`: four calls of an agent, seen from all three sides, and then a key that is granted and revoked; on
+//! loopback alone.
 //!
 //! Three processes, as in real life: the agent (this binary again, with the placeholder in its environment and
 //! nothing else), the proxy (`centaur proxy`), and here the two upstreams. The key is made up at the start and never
 //! printed in full.
 
 mod agent;
+mod grant;
 mod proxy;
 mod story;
+mod worker;
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -21,6 +24,7 @@ use crate::printer;
 pub use agent::{AGENT, run_agent};
 use proxy::DemoProxy;
 use story::{Call, Told};
+pub use worker::{WORKER, run_worker};
 
 /// The variable, which inside the agent holds its own name.
 const KEY: &str = "DEMO_API_KEY";
@@ -29,12 +33,12 @@ const RIGHT: &str = "api.localhost";
 /// An upstream that would like to have the key.
 const WRONG: &str = "other.localhost";
 
-/// Runs the demonstration; 0 only if all four calls went as told.
+/// Runs the demonstration; 0 only if all went as told.
 pub fn run() -> u8 {
     match demo() {
         Ok(true) => 0,
         Ok(false) => {
-            printer::error("not every call went as told; see the lines marked NOT");
+            printer::error("not all went as told; see the lines marked NOT");
             1
         }
         Err(error) => {
@@ -80,8 +84,11 @@ fn demo() -> io::Result<bool> {
         printer::out_raw(&story::wrap(&story::redact(line, key.expose()), story::WIDTH));
     }
     good &= !audit.is_empty() && lines.iter().all(|line| !line.contains(key.expose()));
+    good &= grant::play(&right, &key)?;
     printer::out(
-        "\nFor a program of your own:\n\n  centaur run --secret GITHUB_TOKEN@api.github.com -- your-program its arguments\n",
+        "\nFor a program of your own:\n\n  \
+         centaur run --secret GITHUB_TOKEN@api.github.com -- your-program its arguments\n\n\
+         For a console of your own, which keeps running: centaur up\n",
     );
     Ok(good)
 }

@@ -3,11 +3,12 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use centaur_base::Secret;
 use iron_proxy::config::Config;
+use iron_proxy::managed::settings::Settings as ManagedSettings;
 use rustix::process::{DumpableBehavior, Pid, PidfdFlags};
 
 use super::EXIT_OURS;
@@ -17,6 +18,7 @@ use crate::binding::Source;
 use crate::engine::{self, Engine, EngineError, Fetched};
 use crate::environment::Environment;
 use crate::generate::{self, Binding, Paths};
+use crate::principal::Registration;
 use crate::printer;
 use crate::sandbox::{Ended, Isolation, IsolationError, Listeners, Masks, Plan, TUNNEL_PORT};
 use crate::session::Session;
@@ -59,6 +61,9 @@ pub enum RunError {
     /// The file of `--audit`.
     #[error("--audit {0}: {1}")]
     Audit(String, #[source] io::Error),
+    /// The principal's policy.
+    #[error("--principal {0}: {1}")]
+    Principal(String, String),
     /// A file or directory of ours.
     #[error("cannot {0}: {1}")]
     Io(&'static str, #[source] io::Error),
@@ -74,7 +79,7 @@ impl RunError {
             Self::Isolation(error) => error.exit,
             Self::Program(_, error) if error.kind() == io::ErrorKind::NotFound => 127,
             Self::Program(..) => 126,
-            Self::Proxy(_) | Self::Audit(..) | Self::Io(..) => EXIT_OURS,
+            Self::Proxy(_) | Self::Audit(..) | Self::Principal(..) | Self::Io(..) => EXIT_OURS,
         }
     }
 
@@ -103,9 +108,11 @@ pub fn run_program(settings: &RunSettings) -> Result<Ended, RunError> {
     let config = load_config(settings, &session)?;
     let audit = AuditLines::open(&settings.audit, settings.explain)
         .map_err(|e| RunError::Audit(settings.audit.to_string(), e))?;
-    let held = Held::of(settings, &config);
+    let registration = register(settings)?;
+    let held = Held::of(settings, &config, registration.as_ref())?;
     let env = program_environment(settings, &session, &config, &held)?;
-    let run = Run { settings, session: &session, config, held, audit };
+    let managed = managed(settings, registration.as_ref())?;
+    let run = Run { settings, session: &session, config, held, audit, managed };
     if settings.enforced { run.enforced(env) } else { run.cooperative(env) }
 }
 
@@ -116,16 +123,18 @@ struct Run<'a> {
     config: Config,
     held: Held,
     audit: AuditLines,
+    managed: Option<ManagedSettings>,
 }
 
 impl Run<'_> {
     fn enforced(self, mut env: Environment) -> Result<Ended, RunError> {
-        let masks = Masks::gather(env.iter(), self.held.files.iter().cloned());
+        let mut masks = Masks::gather(env.iter(), self.held.files.iter().cloned());
+        self.settings.hidden.iter().for_each(|directory| masks.hide(directory));
         env.route(&self.session.proxy_url("127.0.0.1", TUNNEL_PORT));
         env.route_java("127.0.0.1", TUNNEL_PORT);
         let env = env.into_vec();
         let scratch = self.session.scratch();
-        let Self { settings, config, audit, held, .. } = self;
+        let Self { settings, config, audit, held, managed, .. } = self;
         let (program, args) = (&settings.program, &settings.args);
         let plan = Plan { program, args, env: &env, scratch: &scratch, masks: &masks };
         let mut isolation = Isolation::prepare(&plan)?;
@@ -135,6 +144,7 @@ impl Run<'_> {
             isolation.take_listeners(),
             audit,
             settings.extra_roots.clone(),
+            managed,
         )?;
         let signals = Signals::catch().map_err(|e| RunError::Io("catch signals", e))?;
         let forwarding = signals.forward_to(isolation.start()?);
@@ -149,8 +159,9 @@ impl Run<'_> {
         let tunnel = std::net::TcpListener::bind("127.0.0.1:0").map_err(failed)?;
         let port = tunnel.local_addr().map_err(failed)?.port();
         let listeners = Listeners { tunnel: vec![tunnel], ..Listeners::default() };
-        let Self { settings, session, config, audit, held } = self;
-        let engine = Engine::start(config, &held.fetched, listeners, audit, settings.extra_roots.clone())?;
+        let Self { settings, session, config, audit, held, managed } = self;
+        let roots = settings.extra_roots.clone();
+        let engine = Engine::start(config, &held.fetched, listeners, audit, roots, managed)?;
         warn_of_exceptions(settings, &env);
         env.route(&session.proxy_url("127.0.0.1", port));
         env.route_java("127.0.0.1", port);
@@ -189,7 +200,11 @@ struct Held {
 }
 
 impl Held {
-    fn of(settings: &RunSettings, config: &Config) -> Self {
+    fn of(
+        settings: &RunSettings,
+        config: &Config,
+        registration: Option<&Registration>,
+    ) -> Result<Self, RunError> {
         let mut held = Self::default();
         match &settings.policy {
             Policy::Flags { secrets, .. } => {
@@ -219,9 +234,42 @@ impl Held {
                 }
                 held.files.extend(config.tls.ca_key.clone());
             }
+            Policy::Principal(delegated) => {
+                let Some(registration) = registration else { return Ok(held) };
+                let named = registration.variables(&delegated.named);
+                held.placeholders = named.map_err(|e| RunError::Principal(delegated.principal.clone(), e))?;
+                let copy = |value: &Secret<String>| Secret::new(value.expose().clone());
+                held.values.extend(delegated.access.values().chain([registration.token()]).map(copy));
+                // What the caller has under the same names is most likely what they stand for.
+                let callers = held.placeholders.iter().filter_map(|(name, _)| std::env::var(name).ok());
+                let own = held.placeholders.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>();
+                let callers = callers.filter(|value| !value.is_empty() && !own.contains(value));
+                held.values.extend(callers.map(Secret::new));
+                held.files.extend(delegated.access.file().map(Path::to_owned));
+                held.files.extend(config.tls.ca_key.clone());
+            }
         }
-        held
+        Ok(held)
     }
+}
+
+/// Registers a proxy for the principal, if the policy is one's.
+fn register(settings: &RunSettings) -> Result<Option<Registration>, RunError> {
+    let Policy::Principal(delegated) = &settings.policy else { return Ok(None) };
+    let program = settings.program.to_string_lossy();
+    let opened = Registration::open(&delegated.access, &delegated.principal, &program);
+    opened.map(Some).map_err(|e| RunError::Principal(delegated.principal.clone(), e))
+}
+
+fn managed(
+    settings: &RunSettings,
+    registration: Option<&Registration>,
+) -> Result<Option<ManagedSettings>, RunError> {
+    let (Policy::Principal(delegated), Some(registration)) = (&settings.policy, registration) else {
+        return Ok(None);
+    };
+    let made = registration.settings(&delegated.allows);
+    made.map(Some).map_err(|e| RunError::Principal(delegated.principal.clone(), e))
 }
 
 fn load_config(settings: &RunSettings, session: &Session) -> Result<Config, RunError> {
@@ -233,6 +281,7 @@ fn load_config(settings: &RunSettings, session: &Session) -> Result<Config, RunE
 fn config_text(settings: &RunSettings, paths: &Paths<'_>) -> String {
     match &settings.policy {
         Policy::File { text } => text.clone(),
+        Policy::Principal(delegated) => delegated.local.clone().unwrap_or_else(|| generate::local(paths)),
         Policy::Flags { secrets, allows } => {
             let bindings: Vec<Binding<'_>> = secrets
                 .iter()

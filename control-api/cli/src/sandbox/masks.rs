@@ -53,6 +53,11 @@ impl Masks {
         masks
     }
 
+    /// Shows a directory as an empty one. What is not there needs no cover.
+    pub fn hide(&mut self, directory: &Path) {
+        self.fresh.extend(fs::canonicalize(directory).ok().filter(|path| path.is_dir()));
+    }
+
     /// Covers one more file.
     pub fn cover(&mut self, path: PathBuf) {
         self.cover.insert(path);
@@ -104,8 +109,9 @@ pub(super) fn apply(masks: &Masks, scratch: &Path) -> Result<(), IsolationError>
     }
     stage.close()?;
     std::env::set_current_dir(&directory).map_err(|e| {
-        IsolationError::new(format!("enter the working directory {}", directory.display()), e)
-            .hint("it lies in a directory that is empty inside (a runtime directory or /run)")
+        IsolationError::new(format!("enter the working directory {}", directory.display()), e).hint(
+            "it lies in a directory that is empty inside: /run, a runtime directory, or the data directory",
+        )
     })
 }
 

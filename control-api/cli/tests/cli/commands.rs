@@ -11,6 +11,9 @@ fn the_demonstration_goes_as_told_and_never_shows_the_key() {
     assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.err);
     assert_eq!(ended.out.matches("[as told]").count(), 4, "{}", ended.out);
     assert!(ended.out.contains("x-iron-reason: no-rule") && ended.out.contains("centaur run --secret"));
+    for told in ["200 welcome, the key is right", "the grant is revoked", "The next request was refused "] {
+        assert!(ended.out.contains(told), "{}", ended.out);
+    }
     for word in ended.out.split_whitespace().filter(|word| word.starts_with("sk-demo-")) {
         assert!(word.contains("****"), "{word}");
     }

@@ -8,3 +8,4 @@ mod egress;
 mod isolation;
 mod process;
 mod support;
+mod up;

@@ -53,6 +53,7 @@ fn check() -> Result<bool, RunError> {
         audit: Audit::Off,
         explain: false,
         enforced: true,
+        hidden: Vec::new(),
         program,
         args,
         extra_roots: Vec::new(),

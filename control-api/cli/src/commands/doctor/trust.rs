@@ -71,6 +71,7 @@ fn check() -> Result<u8, RunError> {
         audit: Audit::Off,
         explain: false,
         enforced: true,
+        hidden: Vec::new(),
         program: std::env::current_exe().map_err(failed)?.into_os_string(),
         args: vec![PROBE.into(), directory.path().into()],
         extra_roots: vec![root],
