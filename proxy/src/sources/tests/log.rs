@@ -1,10 +1,10 @@
 //! What is logged on this thread, a line an event.
 
 use std::fmt::{Debug, Write as _};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use tracing::field::{Field, Visit};
-use tracing::subscriber::{DefaultGuard, set_default};
+use tracing::subscriber::{DefaultGuard, set_default, set_global_default};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
@@ -13,7 +13,12 @@ pub(super) struct Log {
     _guard: DefaultGuard,
 }
 
+/// Interested in everything, for all threads. Without it an event that another test's thread reaches first, where nobody
+/// listens, is remembered as one that nobody ever listens to.
+static LISTENING: Once = Once::new();
+
 pub(super) fn capture() -> Log {
+    LISTENING.call_once(|| set_global_default(tracing_subscriber::registry()).expect("the only one"));
     let lines = Arc::<Mutex<Vec<String>>>::default();
     let subscriber = tracing_subscriber::registry().with(Capture(Arc::clone(&lines)));
     Log { lines, _guard: set_default(subscriber) }
