@@ -18,6 +18,7 @@ mod grants;
 mod health;
 mod list;
 mod oauth_apps;
+mod path;
 mod principals;
 mod proxies;
 mod proxy_sync;
@@ -33,6 +34,7 @@ use axum::response::IntoResponse as _;
 use axum::routing::{MethodFilter, on};
 
 pub(crate) use self::failed_auth::FailedAuth;
+pub(crate) use self::path::tidied;
 pub(crate) use self::secrets::{stored_body, stored_common};
 pub(crate) use self::shell::Peer;
 pub(crate) use self::token::new_token;

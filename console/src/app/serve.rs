@@ -63,6 +63,9 @@ pub(super) async fn run(app: &App, listener: TcpListener, stop: impl Future<Outp
         let inner = TowerToHyperService::new(router.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
+            if let Some(tidy) = api::tidied(request.uri()) {
+                *request.uri_mut() = tidy;
+            }
             inner.call(request)
         });
         let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();

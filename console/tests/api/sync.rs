@@ -64,6 +64,18 @@ async fn a_proxy_gets_everything_once_and_then_the_hash_alone() {
     assert!(seen["last_synced_at"].is_string());
 }
 
+async fn the_address_of_a_console_may_end_in_a_slash() {
+    let w = world().await;
+    let bearer = format!("Bearer {}", w.token);
+    for path in ["//api/v1/proxy/sync", "/api/v1/proxy/sync/"] {
+        let reply = w.console.send("POST", path, &[("authorization", &bearer)], "{}").await;
+        assert_eq!(reply.expect(200)["principal_id"], json!(w.principal), "{path}");
+    }
+    let path = "//api/v1/proxy//other";
+    let reply = w.console.send("POST", path, &[("authorization", &bearer)], "{}").await;
+    assert_eq!(reply.expect(404)["error"]["message"], "not found");
+}
+
 async fn an_unassigned_proxy_has_three_empty_lists_and_every_assignment_another_hash() {
     let w = world().await;
     let path = format!("/api/v1/proxies/{}", w.proxy);
@@ -270,6 +282,7 @@ async fn proxies_name_principals_that_exist_or_are_not_made() {
 }
 
 on_both!(
+    the_address_of_a_console_may_end_in_a_slash,
     a_proxy_gets_everything_once_and_then_the_hash_alone,
     an_unassigned_proxy_has_three_empty_lists_and_every_assignment_another_hash,
     the_next_answer_after_a_withdrawal_is_without_what_was_withdrawn,
