@@ -81,8 +81,15 @@ pub(super) fn unavailable() -> ApiError {
 
 fn shown(error: &ApiError) -> Response {
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    json(status, error.body().to_string())
+    let mut response = json(status, error.body().to_string());
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+    }
+    response
 }
+
+/// What a 503 asks of clients: by then another replica, a database that is back or a finished rebuild may answer.
+const RETRY_AFTER_SECONDS: u32 = 1;
 
 fn cause(error: &StoreError) -> String {
     std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
