@@ -2,6 +2,7 @@
 
 mod audit;
 mod broker;
+mod declared;
 mod explain;
 mod principals;
 mod roles;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::audit::*;
 pub use self::broker::*;
+pub use self::declared::*;
 pub use self::explain::ExplainArgs;
 pub use self::principals::*;
 pub use self::roles::*;
@@ -181,6 +183,12 @@ pub enum Command {
     Broker(BrokerCommand),
     /// What would happen to a request, without sending it
     Explain(ExplainArgs),
+    /// Write roles and principals as a file, for review and version control
+    Export(ExportArgs),
+    /// Show what `apply` would change; exits with 8 when there is something
+    Diff(DeclaredArgs),
+    /// Make the roles and principals that a file names what it says of them
+    Apply(DeclaredArgs),
     /// What was changed, by whom
     Audit(AuditArgs),
     /// Check the setup
@@ -224,6 +232,9 @@ impl Command {
             Self::Secrets(command) => command.name(),
             Self::Broker(command) => command.name(),
             Self::Explain(_) => "explain",
+            Self::Export(_) => "export",
+            Self::Diff(_) => "diff",
+            Self::Apply(_) => "apply",
             Self::Audit(args) => args.name(),
             Self::Doctor => "doctor",
             Self::Completion { .. } => "completion",

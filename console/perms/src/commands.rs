@@ -3,6 +3,7 @@
 mod audit;
 mod broker;
 mod completion;
+mod declared;
 mod doctor;
 mod explain;
 mod list;
@@ -10,7 +11,7 @@ mod principals;
 mod roles;
 mod secrets;
 
-use centaur_client::api::Grant;
+use centaur_client::api::{Grant, NewGrant};
 use time::OffsetDateTime;
 
 use crate::args::{AuditCommand, BrokerCommand, Command, PrincipalsCommand, RolesCommand, SecretsCommand};
@@ -57,6 +58,9 @@ pub async fn dispatch(session: &Session, command: &Command) -> Result<Report, Fa
             BrokerCommand::Delete(args) => broker::delete::run(session, args).await,
         },
         Command::Explain(args) => explain::run(session, args).await,
+        Command::Export(args) => declared::export::run(session, args).await,
+        Command::Diff(args) => declared::diff(session, args).await,
+        Command::Apply(args) => declared::apply(session, args).await,
         Command::Audit(args) => match args.command {
             Some(AuditCommand::Check) => audit::check::run(session).await,
             None => audit::events::run(session, &args.list).await,
@@ -94,21 +98,43 @@ fn terms(priority: Option<i64>, expires: Option<&str>, no_secret: bool) -> Resul
     Ok(Terms { priority, expires_at })
 }
 
-/// What a grant that is there needs to have these terms. Its end cannot be changed.
-///
-/// # Errors
-/// [`Failure::EndFixed`]
-fn regrant(there: &Grant, target: Target, terms: &Terms) -> Result<Step, Failure> {
-    let end = |text: &Option<String>| {
-        text.as_deref().and_then(|text| span::instant(text, OffsetDateTime::UNIX_EPOCH, Direction::Ahead))
-    };
-    if terms.expires_at.is_some() && end(&terms.expires_at) != end(&there.expires_at) {
-        return Err(Failure::EndFixed { grant: there.id.to_string(), end: there.expires_at.clone() });
+/// What a grant that is there needs to have these terms. One that has ended, or has another end, is renewed.
+fn regrant(there: &Grant, target: Target, terms: &Terms) -> Step {
+    let now = OffsetDateTime::now_utc();
+    let is_over = grant_end(there).is_some_and(|end| end <= now);
+    let wanted = terms.expires_at.as_deref().and_then(|text| span::instant(text, now, Direction::Ahead));
+    if is_over || (wanted.is_some() && wanted != grant_end(there)) {
+        return renew(there, target, terms);
     }
     let Some(priority) = terms.priority.filter(|priority| there.priority != Some(*priority)) else {
-        return Ok(Step::in_place(target, "it is granted"));
+        return Step::in_place(target, "it is granted");
     };
+    reprioritize(there, target, priority)
+}
+
+/// When a grant ends.
+fn grant_end(grant: &Grant) -> Option<OffsetDateTime> {
+    span::instant(grant.expires_at.as_deref()?, OffsetDateTime::UNIX_EPOCH, Direction::Ahead)
+}
+
+/// The same grant with another end. What the terms leave open stays as it is.
+fn renew(there: &Grant, target: Target, terms: &Terms) -> Step {
+    let new = NewGrant {
+        grantee: there.grantee,
+        secret: there.secret,
+        priority: terms.priority.or(there.priority),
+        expires_at: terms.expires_at.clone(),
+    };
+    let after = new.expires_at.clone();
+    let priority = new.priority;
+    let step = Step::new(Action::Update, target, "its end changes", Call::Renew { grant: there.id, new });
+    let step = step.changing("expires_at", there.expires_at.clone(), after);
+    if priority == there.priority { step } else { step.changing("priority", there.priority, priority) }
+}
+
+/// The same grant with another priority.
+fn reprioritize(there: &Grant, target: Target, priority: i64) -> Step {
     let call = Call::SetPriority { grant: there.id, priority };
-    let step = Step::new(Action::Update, target, "asked for with --priority", call);
-    Ok(step.changing("priority", there.priority, priority))
+    let step = Step::new(Action::Update, target, "its priority changes", call);
+    step.changing("priority", there.priority, priority)
 }

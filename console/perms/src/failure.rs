@@ -57,6 +57,14 @@ pub enum Failure {
         /// What is wrong.
         problem: String,
     },
+    /// A file of roles and principals that cannot be used.
+    #[error("{path} has {}", crate::printer::count(problems.len(), "problem"))]
+    BadFile {
+        /// The file.
+        path: String,
+        /// What is wrong with it, each with the key.
+        problems: Vec<String>,
+    },
     /// Two options that do not go together, or one that a plan cannot serve.
     #[error("{0}")]
     BadCombination(String),
@@ -136,14 +144,6 @@ pub enum Failure {
         /// Whose it was said to be.
         principal: String,
     },
-    /// A grant that is there, with another end than asked for.
-    #[error("{grant} is there already and ends {}; revoke it first to give it another end", end.as_deref().unwrap_or("never"))]
-    EndFixed {
-        /// The grant.
-        grant: String,
-        /// RFC 3339; `None` is never.
-        end: Option<String>,
-    },
     /// A plan that removes things, without consent.
     #[error("this removes {0} item(s); add --yes")]
     NeedsYes(usize),
@@ -215,10 +215,12 @@ impl Failure {
             Self::WrongVerb(_) => "wrong_verb",
             Self::BadPair { .. } => "bad_pair",
             Self::BadInput { .. } => "bad_input",
+            Self::BadFile { .. } => "bad_file",
             Self::NotFound { kind: "principal", .. } | Self::NoSuchName { .. } => "principal_not_found",
             Self::NotFound { kind: "role", .. } => "role_not_found",
             Self::NotFound { kind: "secret", .. } => "secret_not_found",
             Self::NotFound { kind: "grant", .. } => "grant_not_found",
+            Self::NotFound { kind: "tool", .. } => "tool_not_found",
             Self::NotFound { .. } => "credential_not_found",
             Self::NameAmbiguous { .. } => "name_ambiguous",
             Self::SecretAmbiguous { .. } => "secret_ambiguous",
@@ -228,7 +230,6 @@ impl Failure {
             Self::Exists { .. } => "exists",
             Self::Protected { .. } => "protected",
             Self::GrantElsewhere { .. } => "grant_not_on_principal",
-            Self::EndFixed { .. } => "end_fixed",
             Self::NeedsYes(_) => "needs_yes",
             Self::Declined => "declined",
             Self::ConcurrentChange { .. } => "concurrent_change",
@@ -253,6 +254,7 @@ impl Failure {
             | Self::WrongVerb(_)
             | Self::BadPair { .. }
             | Self::BadInput { .. }
+            | Self::BadFile { .. }
             | Self::BadCombination(_)
             | Self::NameAmbiguous { .. }
             | Self::SecretAmbiguous { .. }
@@ -264,9 +266,7 @@ impl Failure {
             | Self::NeedsYes(_)
             | Self::Declined => ExitStatus::Usage,
             Self::NotFound { .. } | Self::NoSuchName { .. } => ExitStatus::NotFound,
-            Self::GrantElsewhere { .. } | Self::EndFixed { .. } | Self::ConcurrentChange { .. } => {
-                ExitStatus::Rejected
-            }
+            Self::GrantElsewhere { .. } | Self::ConcurrentChange { .. } => ExitStatus::Rejected,
             Self::Partial { .. } => ExitStatus::Partial,
             Self::Interrupted { .. } => ExitStatus::Interrupted,
             Self::Dead { .. } | Self::Unsupported(_) | Self::ChecksFailed(_) | Self::Runtime => {
@@ -301,6 +301,9 @@ impl Failure {
 
     /// Lines under the text, one per problem.
     pub fn lines(&self) -> Vec<String> {
+        if let Self::BadFile { problems, .. } = self {
+            return problems.clone();
+        }
         let Self::Remote { error, .. } = self else { return Vec::new() };
         let Cause::Answered { status, message, details, .. } = &*error.cause else { return Vec::new() };
         if !matches!(status, 400 | 409 | 422) {
@@ -326,6 +329,9 @@ impl Failure {
             },
             _ => None,
         };
+        if let Self::BadFile { problems, .. } = self {
+            out.insert("problems".to_owned(), json!(problems));
+        }
         if let Self::Partial { cause, .. } = self {
             out.insert("cause".to_owned(), cause.code().into());
         }

@@ -14,6 +14,7 @@ pub mod address;
 pub mod args;
 pub mod commands;
 pub mod credential;
+pub mod declared;
 pub mod effective;
 pub mod exit;
 pub mod failure;

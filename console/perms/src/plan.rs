@@ -46,6 +46,11 @@ impl Plan {
         }
     }
 
+    /// Adds several, or the one there may be.
+    pub fn extend(&mut self, steps: impl IntoIterator<Item = Step>) {
+        steps.into_iter().for_each(|step| self.push(step));
+    }
+
     /// All steps, in the order in which they run.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.changes.iter().chain(&self.removals)

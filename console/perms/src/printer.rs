@@ -9,6 +9,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use serde_json::{Map, Value, json};
 
 pub use self::table::{Table, count};
+pub(crate) use self::text::is_unsafe;
 pub use self::text::{escape_json, line};
 use crate::args::{ColorWhen, Globals};
 use crate::exit::ExitStatus;

@@ -7,4 +7,4 @@ pub(super) mod list;
 pub(super) mod resolve;
 pub(super) mod revoke;
 pub(super) mod show;
-mod tombstone;
+pub(super) mod tombstone;

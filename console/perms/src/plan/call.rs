@@ -1,7 +1,7 @@
 //! The calls that steps make. Ids of what an earlier step makes are not known yet; they are named by what makes them.
 
 use centaur_base::oid::{BrokerCredentialId, GrantId, PrincipalId, RoleId, SecretId, SecretKind};
-use centaur_client::api::{Credential, Principal, Role, Secret};
+use centaur_client::api::{Credential, NewGrant, Principal, Role, Secret};
 use serde_json::Value;
 
 /// An id: known, or of what an earlier step makes under a foreign id.
@@ -118,6 +118,14 @@ pub enum Call {
         grant: GrantId,
         /// Higher wins.
         priority: i64,
+    },
+    /// `DELETE grants/<id>`, then `POST grants`: a grant cannot be given another end in any other way. Between the two
+    /// there is none.
+    Renew {
+        /// The one that is there.
+        grant: GrantId,
+        /// The one that replaces it.
+        new: NewGrant,
     },
     /// `DELETE grants/<id>`
     Revoke {

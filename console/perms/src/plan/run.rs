@@ -25,11 +25,7 @@ impl Plan {
     pub async fn run(self, session: &Session) -> Result<Report, Failure> {
         let pending = self.pending();
         if session.settings.dry_run {
-            let shown: Vec<Shown> =
-                self.changes.into_iter().chain(self.removals).map(Shown::planned).collect();
-            let differs = session.settings.exit_code && pending > 0;
-            let status = if differs { ExitStatus::Differences } else { ExitStatus::Success };
-            return Ok(show::report(&shown, true, pending == 0).with_status(status));
+            return Ok(self.differences(session.settings.exit_code));
         }
         if self.asks && pending > 0 {
             consent(session, &self)?;
@@ -68,6 +64,14 @@ impl Plan {
                 Ok(report.with_failure(Failure::Partial { done, all: pending, cause: Box::new(cause) }))
             }
         }
+    }
+
+    /// The plan, not carried out. With `is_question` it ends with 8 when there is something to do.
+    pub fn differences(self, is_question: bool) -> Report {
+        let pending = self.pending();
+        let shown: Vec<Shown> = self.changes.into_iter().chain(self.removals).map(Shown::planned).collect();
+        let status = if is_question && pending > 0 { ExitStatus::Differences } else { ExitStatus::Success };
+        show::report(&shown, true, pending == 0).with_status(status)
     }
 }
 
@@ -205,6 +209,10 @@ impl<'a> World<'a> {
             }
             Call::SetPriority { grant, priority } => {
                 made(self.api.set_priority(*grant, *priority).await?.id.to_string())
+            }
+            Call::Renew { grant, new } => {
+                gone(self.api.delete_grant(*grant).await)?;
+                made(self.api.create_grant(new).await?.row.id.to_string())
             }
             Call::Revoke { grant } => gone(self.api.delete_grant(*grant).await),
             Call::DeletePrincipal { id, seen } => {

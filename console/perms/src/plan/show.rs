@@ -43,14 +43,15 @@ impl Shown {
 
     fn word(&self, dry_run: bool) -> String {
         let action = self.step.action;
-        match (action, self.is_applied) {
+        let word = match (action, self.is_applied) {
             (Action::Unchanged, _) => "in place".to_owned(),
             (Action::Update, true) => format!("updated {}", self.members()),
             (_, true) => action.done().to_owned(),
             (Action::Update, false) if dry_run => format!("to update {}", self.members()),
             (_, false) if dry_run => format!("to {}", action.as_str()),
             (_, false) => format!("not {}", action.done()),
-        }
+        };
+        self.step.whom.iter().fold(word, |word, whom| word + " " + whom)
     }
 }
 

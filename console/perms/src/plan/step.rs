@@ -95,6 +95,8 @@ pub struct Step {
     pub after: Map<String, Value>,
     /// Further members of the change in the JSON output: to whom, what.
     pub extra: Map<String, Value>,
+    /// To or from whom, for people: `to role support`. For plans that are about several.
+    pub whom: Option<String>,
     /// The tool that it belongs to; its steps are one line for people.
     pub tool: Option<String>,
     /// A read that later steps need; not shown.
@@ -117,6 +119,7 @@ impl Step {
             before: Map::new(),
             after: Map::new(),
             extra: Map::new(),
+            whom: None,
             tool: None,
             is_silent: false,
         }
@@ -141,6 +144,12 @@ impl Step {
         self.before.insert(key.to_owned(), before.into());
         self.after.insert(key.to_owned(), after.into());
         self
+    }
+
+    /// Says to or from whom.
+    #[must_use]
+    pub fn whom(self, whom: impl Into<String>) -> Self {
+        Self { whom: Some(whom.into()), ..self }
     }
 
     /// As part of a tool.

@@ -33,7 +33,7 @@ pub fn escape_json(text: &str) -> String {
 }
 
 /// All of them are in the Basic Multilingual Plane.
-fn is_unsafe(character: char) -> bool {
+pub(crate) fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

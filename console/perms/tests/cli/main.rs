@@ -4,6 +4,7 @@ mod audit;
 mod broker;
 #[path = "../../../client/tests/api/console.rs"]
 mod console;
+mod declared;
 mod explain;
 mod failures;
 mod output;

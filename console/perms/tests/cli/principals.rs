@@ -201,13 +201,18 @@ async fn a_grant_may_have_an_end_and_a_priority() {
     let data = world.data(&["principals", "show", "slack-user-u5"]).await;
     assert_eq!(data["direct_grants"][0]["priority"], 7);
     assert_eq!(data["direct_grants"][0]["expires_at"], "2999-01-01T00:00:00.000Z");
-    // The same end again is in place; another priority is set; another end cannot be.
+    // The same end again is in place; another priority is set; another end needs another grant.
     let (outcome, calls) =
         world.calls(&with(&["--expires", "2999-01-01T01:00:00+01:00", "--priority", "9"])).await;
     assert_eq!(outcome.status.code(), Some(0), "{}", outcome.err);
     assert_eq!(calls.last().map(String::as_str), Some("PATCH grants/grant_VURnYeSg"));
-    let text = "grant_VURnYeSg is there already and ends 2999-01-01T00:00:00.000Z; revoke it first to give it another end";
-    world.run(&with(&["--expires", "7d"])).await.fails(5, text);
+    let (outcome, calls) = world.calls(&with(&["--expires", "7d"])).await;
+    assert_eq!(outcome.status.code(), Some(0), "{}", outcome.err);
+    assert_eq!(calls[calls.len() - 2..], ["DELETE grants/grant_VURnYeSg", "POST grants"]);
+    let data = world.data(&["principals", "show", "slack-user-u5"]).await;
+    assert_eq!(data["direct_grants"].as_array().unwrap().len(), 1);
+    assert_eq!(data["direct_grants"][0]["priority"], 9);
+    assert!(data["direct_grants"][0]["expires_at"].as_str().unwrap() < "2999");
     for (when, problem) in [
         ("soon", "soon is no point in time; write 2030-01-31T12:00:00Z, or 12h, 7d from now"),
         ("2001-01-01T00:00:00Z", "2001-01-01T00:00:00Z has passed"),

@@ -45,7 +45,7 @@ pub(in crate::commands) async fn run(session: &Session, args: &PrincipalsGrant) 
         plan.push(assign(&to, role, &held));
     }
     for secret in &secrets {
-        plan.push(grant(&to, secret, &granted, &terms)?);
+        plan.push(grant(&to, secret, &granted, &terms));
     }
     plan.run(session).await
 }
@@ -84,7 +84,7 @@ fn principal_step(
 }
 
 /// A principal made here has its id for a name, and no default roles: the first session gives it both.
-fn create(session: &Session, foreign_id: &str) -> Step {
+pub(in crate::commands) fn create(session: &Session, foreign_id: &str) -> Step {
     let data = json!({
         "namespace": session.namespace(),
         "foreign_id": foreign_id,
@@ -129,7 +129,7 @@ fn assign(to: &To, role: &Role, held: &[Role]) -> Step {
     step.with("principal", to.called.as_str())
 }
 
-fn grant(to: &To, secret: &Secret, granted: &[Grant], terms: &Terms) -> Result<Step, Failure> {
+fn grant(to: &To, secret: &Secret, granted: &[Grant], terms: &Terms) -> Step {
     let mut target = Target { kind: "grant", id: None, foreign_id: Some(secret.called()) };
     let with = |step: Step| step.with("secret", secret.id.to_string()).with("principal", to.called.as_str());
     let Some(there) = granted.iter().find(|grant| grant.secret == secret.id) else {
@@ -138,8 +138,8 @@ fn grant(to: &To, secret: &Secret, granted: &[Grant], terms: &Terms) -> Result<S
             secret: MadeSecret::Id(secret.id),
             terms: terms.clone(),
         };
-        return Ok(with(Step::new(Action::Grant, target, "asked for with --secret", call)));
+        return with(Step::new(Action::Grant, target, "asked for with --secret", call));
     };
     target.id = Some(there.id.to_string());
-    regrant(there, target, terms).map(with)
+    with(regrant(there, target, terms))
 }

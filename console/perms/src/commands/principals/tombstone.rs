@@ -31,6 +31,16 @@ pub(super) fn clear(principal: &Principal, roles: &[&Role]) -> Option<Step> {
     write(principal, all, "the role is granted again")
 }
 
+/// Records roles that are taken away and clears those that are given, by what they are called; `None` when nothing
+/// changes.
+pub(in crate::commands) fn revise(principal: &Principal, given: &[String], taken: &[String]) -> Option<Step> {
+    let mut all = recorded(&principal.labels);
+    all.retain(|name| !given.contains(name));
+    let new: Vec<String> = taken.iter().filter(|name| !all.contains(name)).cloned().collect();
+    all.extend(new);
+    write(principal, all, "roles that are taken away are not assigned again by any automatic path")
+}
+
 fn write(principal: &Principal, roles: Vec<String>, reason: &str) -> Option<Step> {
     if roles == recorded(&principal.labels) {
         return None;

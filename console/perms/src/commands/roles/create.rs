@@ -31,7 +31,13 @@ pub(in crate::commands) async fn run(session: &Session, args: &RolesCreate) -> R
 }
 
 /// A role that is not there yet.
-pub(super) fn create(session: &Session, foreign_id: &str, name: &str, labels: Value, reason: &str) -> Step {
+pub(in crate::commands) fn create(
+    session: &Session,
+    foreign_id: &str,
+    name: &str,
+    labels: Value,
+    reason: &str,
+) -> Step {
     let data = json!({
         "namespace": session.namespace(),
         "foreign_id": foreign_id,
@@ -48,7 +54,7 @@ pub(super) fn create(session: &Session, foreign_id: &str, name: &str, labels: Va
 }
 
 /// A role, as steps name it.
-pub(super) fn target(role: &Role) -> Target {
+pub(in crate::commands) fn target(role: &Role) -> Target {
     Target { kind: "role", id: Some(role.id.to_string()), foreign_id: role.foreign_id.clone() }
 }
 

@@ -44,25 +44,19 @@ pub(in crate::commands) async fn run(session: &Session, args: &RolesGrant) -> Re
     };
     let called = role.as_ref().map_or_else(|| args.role.role.clone(), Role::called);
     for secret in &secrets {
-        plan.push(grant(&made, &called, secret, &granted, &terms)?);
+        plan.push(grant(&made, &called, secret, &granted, &terms));
     }
     plan.run(session).await
 }
 
-fn grant(
-    role: &Made<RoleId>,
-    called: &str,
-    secret: &Secret,
-    granted: &[Grant],
-    terms: &Terms,
-) -> Result<Step, Failure> {
+fn grant(role: &Made<RoleId>, called: &str, secret: &Secret, granted: &[Grant], terms: &Terms) -> Step {
     let mut target = Target { kind: "grant", id: None, foreign_id: Some(secret.called()) };
     let with = |step: Step| step.with("secret", secret.id.to_string()).with("role", called);
     if let Some(there) = granted.iter().find(|grant| grant.secret == secret.id) {
         target.id = Some(there.id.to_string());
-        return regrant(there, target, terms).map(with);
+        return with(regrant(there, target, terms));
     }
     let call =
         Call::GrantToRole { role: role.clone(), secret: MadeSecret::Id(secret.id), terms: terms.clone() };
-    Ok(with(Step::new(Action::Grant, target, "asked for with --secret", call)))
+    with(Step::new(Action::Grant, target, "asked for with --secret", call))
 }
