@@ -17,6 +17,7 @@ mod failure;
 mod grants;
 mod health;
 mod list;
+mod metrics;
 mod oauth_apps;
 mod path;
 mod principals;
@@ -62,6 +63,7 @@ pub(crate) fn router(app: App) -> Router {
     let api = api.layer(axum::middleware::from_fn(shell::within_time));
     Router::new()
         .merge(health::routes())
+        .merge(metrics::routes())
         // Not within the time of the others: a proxy may wait here for a change.
         .merge(proxy_sync::routes())
         .merge(api)
@@ -69,6 +71,7 @@ pub(crate) fn router(app: App) -> Router {
         .method_not_allowed_fallback(not_found)
         .layer(axum::middleware::from_fn(access_log::caught))
         .layer(axum::middleware::from_fn_with_state(app.clone(), access_log::logged))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), metrics::counted))
         .layer(axum::middleware::from_fn(shell::with_request_id))
         .with_state(app)
 }

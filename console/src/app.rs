@@ -20,6 +20,7 @@ pub use serve::stop_signal;
 
 use crate::api::FailedAuth;
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::sync::Engine;
 
 /// What every request may use. Cheap to clone.
@@ -31,6 +32,7 @@ struct Inner {
     config: Config,
     failed_auth: FailedAuth,
     engine: Engine,
+    metrics: Metrics,
     stopping: watch::Sender<bool>,
 }
 
@@ -51,6 +53,10 @@ impl App {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     /// True from the moment the console was told to stop: who waits should answer.
@@ -106,8 +112,9 @@ impl Server {
         let listener = TcpListener::bind(listen).await.map_err(|error| StartError::Listen(listen, error))?;
         let address = listener.local_addr().map_err(|error| StartError::Listen(listen, error))?;
         let (stopping, _) = watch::channel(false);
-        let (failed_auth, engine) = (FailedAuth::default(), Engine::default());
-        let app = App(Arc::new(Inner { store, config, failed_auth, engine, stopping }));
+        let metrics = Metrics::new(&store);
+        let (failed_auth, engine) = (FailedAuth::default(), Engine::new(metrics.sync.clone()));
+        let app = App(Arc::new(Inner { store, config, failed_auth, engine, metrics, stopping }));
         Ok(Self { app, listener, address })
     }
 

@@ -45,8 +45,21 @@ pub struct Config {
     pub token_endpoints: EndpointRules,
     /// One line per request: `CENTAUR_CONSOLE_ACCESS_LOG`, default yes.
     pub access_log: bool,
+    /// Who gets `/metrics`: `CENTAUR_CONSOLE_METRICS`, `private` (default), `keys` or `off`.
+    pub metrics: MetricsFor,
     /// Where browsers reach the console, without a slash at the end: `CENTAUR_CONSOLE_PUBLIC_URL`.
     pub public_url: Option<String>,
+}
+
+/// Who gets `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricsFor {
+    /// Whoever is in a private network, and everybody with an API key that is held to no namespace.
+    PrivateNetworks,
+    /// Those with such a key.
+    Keys,
+    /// Nobody: there is no such route.
+    Nobody,
 }
 
 /// The first user and its API key.
@@ -98,6 +111,7 @@ impl Config {
         let max_age = env.max_age();
         let token_endpoints = env.token_endpoints();
         let public_url = env.public_url();
+        let metrics = env.metrics();
         let access_log = env.switch("ACCESS_LOG", true);
         if let Some((variable, _)) = env.prefixed("RESOLVE_SOURCES") {
             env.reject(variable, "sources are resolved by the proxies; resolving here is not built yet");
@@ -114,6 +128,7 @@ impl Config {
                 fallback,
                 max_age,
                 token_endpoints,
+                metrics,
                 access_log,
                 public_url,
             }),
@@ -234,6 +249,19 @@ impl Env<'_> {
             self.reject(name, "must be one of per-target, when-empty, never");
         }
         mode.unwrap_or(FallbackMode::Never)
+    }
+
+    fn metrics(&mut self) -> MetricsFor {
+        let Some((variable, text)) = self.prefixed("METRICS") else { return MetricsFor::PrivateNetworks };
+        match text.trim() {
+            "private" => MetricsFor::PrivateNetworks,
+            "keys" => MetricsFor::Keys,
+            "off" => MetricsFor::Nobody,
+            _ => {
+                self.reject(variable, "must be one of private, keys, off");
+                MetricsFor::Nobody
+            }
+        }
     }
 
     fn max_age(&mut self) -> Duration {

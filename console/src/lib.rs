@@ -21,6 +21,7 @@ pub mod config;
 pub mod definition;
 pub mod effective;
 pub mod grant;
+mod metrics;
 pub mod principal;
 pub mod program;
 pub mod provider;

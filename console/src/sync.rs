@@ -19,16 +19,18 @@ pub(crate) use self::world::{Load, World};
 use self::cache::{Cache, Cached, Key, Versions};
 use crate::config::Config;
 use crate::effective::Assignment;
+use crate::metrics::SyncMetrics;
 use feed::Feed;
 
 /// How long a request waits for another one that builds the same configuration.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is kept between requests.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Engine {
     cache: Cache,
     feed: Feed,
+    metrics: SyncMetrics,
 }
 
 /// What a proxy gets now.
@@ -62,6 +64,11 @@ pub(crate) enum SyncError {
 }
 
 impl Engine {
+    /// Without anything kept yet; counts into `metrics`.
+    pub(crate) fn new(metrics: SyncMetrics) -> Self {
+        Self { cache: Cache::default(), feed: Feed::new(metrics.clone()), metrics }
+    }
+
     /// Starts to listen for changes; to be called before the state is read that changes are waited for.
     pub(crate) fn waiter(&self, store: &Store) -> Waiter {
         self.feed.waiter(store)
@@ -84,6 +91,7 @@ impl Engine {
         let now = tx.now();
         drop(tx);
         if let Some(built) = self.cache.fresh(&key, versions, now) {
+            self.metrics.reused();
             return Ok(current(proxy, built, config));
         }
         let slot = self.cache.slot(key);
@@ -98,6 +106,7 @@ impl Engine {
         let versions = self::versions(&mut tx, &proxy).await?;
         let now = tx.now();
         if let Some(built) = turn.as_ref().filter(|built| built.stands(versions, now)) {
+            self.metrics.reused();
             return Ok(current(proxy, built.clone(), config));
         }
         let load = Load {
@@ -109,6 +118,7 @@ impl Engine {
         let world = World::load(&mut tx, load, config).await?;
         drop(tx);
         let effective = world.assemble(config, &[]);
+        self.metrics.built();
         let built = Cached::new(versions, effective);
         *turn = Some(built.clone());
         self.cache.keep(key, built.clone());

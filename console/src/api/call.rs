@@ -147,6 +147,8 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// Counts a failure, and says whether there were too many.
 pub(super) fn failed(parts: &Parts, app: &App, error: ApiError) -> Failure {
+    let is_proxy = error.code == Some("invalid_token");
+    app.metrics().failed_authentication(if is_proxy { "proxy_token" } else { "api_key" });
     app.failed_auth().note(address(parts)).map_or(Failure::Api(error), Failure::TooManyFailures)
 }
 

@@ -20,6 +20,7 @@ use super::failure::Failure;
 use crate::app::{App, log};
 use crate::config::is_token;
 use crate::effective::sync_body;
+use crate::metrics::Answering;
 use crate::sync::{Current, SyncError};
 use crate::wire::{self, ApiError};
 
@@ -33,13 +34,19 @@ pub(super) fn routes() -> Router<App> {
 }
 
 async fn sync(State(app): State<App>, request: Request<Body>) -> Result<Response> {
+    let mut counted = app.metrics().sync.answering();
+    let answer = answer_to(&app, request, &mut counted).await;
+    answer.inspect_err(|failure| counted.refused(failure.outcome()))
+}
+
+async fn answer_to(app: &App, request: Request<Body>, counted: &mut Answering) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let token = bearer(&parts.headers).filter(|token| is_token(token, "iprx_")).map(TokenHash::of);
-    let token = token.ok_or_else(|| failed(&parts, &app, ApiError::invalid_proxy_token()))?;
+    let token = token.ok_or_else(|| failed(&parts, app, ApiError::invalid_proxy_token()))?;
     let wait = wait(&parts.headers);
     let mut waiter = wait.map(|_| app.engine().waiter(app.store()));
     // The token before the body, so that strangers have nothing read.
-    let mut current = now(&app, &token, &parts).await?;
+    let mut current = now(app, &token, &parts).await?;
     if let Some(caller) = parts.extensions.get::<Caller>() {
         caller.is(current.proxy.id);
     }
@@ -48,21 +55,23 @@ async fn sync(State(app): State<App>, request: Request<Body>) -> Result<Response
             .await
             .unwrap_or_else(|_| Err(ApiError::bad_request("the body ended too early").into()))?,
     )?;
-    note(&app, &current, supplied.as_deref(), &parts.headers).await;
+    note(app, &current, supplied.as_deref(), &parts.headers).await;
     let mut stopping = app.stopping();
     let end = Instant::now() + wait.unwrap_or_default();
     while let Some(waiter) = waiter.as_mut().filter(|_| supplied.as_deref() == Some(current.hash.as_str())) {
+        counted.put_off();
         tokio::select! {
             () = waiter.changed() => {}
-            () = sleep_until(changes_at(&app, &current).min(end)) => {}
+            () = sleep_until(changes_at(app, &current).min(end)) => {}
             _ = stopping.wait_for(|stopping| *stopping) => break,
         }
-        current = now(&app, &token, &parts).await?;
+        current = now(app, &token, &parts).await?;
         if Instant::now() >= end {
             break;
         }
     }
-    Ok(answer(&app, &current, supplied.as_deref(), wait.is_some()))
+    counted.answered(supplied.as_deref() != Some(current.hash.as_str()));
+    Ok(answer(app, &current, supplied.as_deref(), wait.is_some()))
 }
 
 /// How long the flat body may take.

@@ -42,6 +42,7 @@ fn all_problems_are_told_at_once_without_values() {
         ("CENTAUR_CONSOLE_INITIAL_API_KEY", "iak_FAKE"),
         ("CENTAUR_CHANNEL_USER_FALLBACK", "sometimes"),
         ("CENTAUR_CONSOLE_CONFIG_MAX_AGE_SECONDS", "5"),
+        ("CENTAUR_CONSOLE_METRICS", "on"),
         ("CENTAUR_CONSOLE_RESOLVE_SOURCES", "env"),
     ];
     assert_eq!(
@@ -56,6 +57,7 @@ fn all_problems_are_told_at_once_without_values() {
             "CENTAUR_CONSOLE_INITIAL_API_KEY",
             "CENTAUR_CHANNEL_USER_FALLBACK",
             "CENTAUR_CONSOLE_CONFIG_MAX_AGE_SECONDS",
+            "CENTAUR_CONSOLE_METRICS",
             "CENTAUR_CONSOLE_RESOLVE_SOURCES",
         ]
     );

@@ -12,12 +12,16 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::app::log;
+use crate::metrics::{SyncMetrics, Waiting};
 
 /// How often the database is asked, for the writes of other replicas.
 const EVERY: Duration = Duration::from_millis(100);
 
-#[derive(Debug, Default)]
-pub(super) struct Feed(Mutex<Option<Arc<Reader>>>);
+#[derive(Debug)]
+pub(super) struct Feed {
+    running: Mutex<Option<Arc<Reader>>>,
+    metrics: SyncMetrics,
+}
 
 #[derive(Debug)]
 struct Reader {
@@ -29,6 +33,7 @@ struct Reader {
 pub(crate) struct Waiter {
     changes: watch::Receiver<i64>,
     reader: Arc<Reader>,
+    _waiting: Waiting,
 }
 
 impl Waiter {
@@ -48,18 +53,22 @@ impl Drop for Waiter {
 }
 
 impl Feed {
+    pub(super) fn new(metrics: SyncMetrics) -> Self {
+        Self { running: Mutex::default(), metrics }
+    }
+
     /// A waiter for every change from now on. The first one starts the reader.
     pub(super) fn waiter(&self, store: &Store) -> Waiter {
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let reader = if let Some(reader) = running.as_ref().filter(|reader| reader.join()) {
             reader.clone()
         } else {
             let (last, _) = watch::channel(0);
             let reader = Arc::new(Reader { last, waiters: AtomicUsize::new(1) });
-            tokio::spawn(run(reader.clone(), store.clone()));
+            tokio::spawn(run(reader.clone(), store.clone(), self.metrics.clone()));
             running.insert(reader).clone()
         };
-        Waiter { changes: reader.last.subscribe(), reader }
+        Waiter { changes: reader.last.subscribe(), reader, _waiting: self.metrics.waiting() }
     }
 }
 
@@ -78,10 +87,12 @@ impl Reader {
 /// The count of a reader that has ended.
 const ENDED: usize = usize::MAX;
 
-async fn run(reader: Arc<Reader>, store: Store) {
+async fn run(reader: Arc<Reader>, store: Store, metrics: SyncMetrics) {
     let mut local = store.changed();
     while !reader.end() {
-        match last(&store).await {
+        let read = last(&store).await;
+        metrics.feed_read(read.is_ok());
+        match read {
             // The first number wakes everybody too: what changed since the waiters looked is not known yet.
             Ok(seq) => drop(reader.last.send_if_modified(|last| std::mem::replace(last, seq) != seq)),
             Err(error) => {

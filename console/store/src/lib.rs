@@ -25,6 +25,7 @@ mod api_keys;
 mod apps;
 mod audit;
 mod changes;
+mod counters;
 mod credentials;
 mod db;
 mod error;
@@ -51,6 +52,7 @@ pub use api_keys::{ApiKey, NewApiKey};
 pub use apps::{AppPatch, OauthApp};
 pub use audit::{AuditActor, AuditEvent, AuditFilter, Chain};
 pub use changes::Change;
+pub use counters::Counts;
 pub use credentials::{
     AccessToken, Attempt, BrokerCredential, Claim, CredentialLinks, CredentialPatch, GrantType, Material,
     Minted, NOT_REFRESHABLE, Outcome, Timing,
@@ -61,7 +63,7 @@ pub use list::{Filter, Labels, Listed, Page};
 pub use migrate::SCHEMA_VERSION;
 pub use name::{Name, Upserted};
 pub use principals::{Principal, PrincipalPatch, REPO_CACHE_LABEL, RepoCache, SlackPermission};
-pub use proxies::{FallbackMode, Proxy, ProxyAuth, ProxyPatch, Seen};
+pub use proxies::{FallbackMode, Proxy, ProxyAuth, ProxyCounts, ProxyPatch, Seen};
 pub use reseal::Resealed;
 pub use roles::{Role, RolePatch, SAME_NAMESPACE};
 pub use seal::{KeyRing, Place, SealError};

@@ -1,5 +1,7 @@
 //! Registered proxies and their tokens.
 
+mod counts;
+
 use std::time::Duration;
 
 use centaur_base::oid::{Oid, PrincipalId, ProxyId, UserId};
@@ -15,6 +17,8 @@ use crate::store::Store;
 use crate::time::Micros;
 use crate::token::TokenHash;
 use crate::tx::{ReadTx, WriteTx};
+
+pub use counts::ProxyCounts;
 
 /// A running proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -11,6 +11,7 @@ use sqlx::{PgPool, SqlitePool};
 use tokio::sync::watch;
 
 use crate::actor::Actor;
+use crate::counters::{Counters, Counts};
 use crate::db::Conn;
 use crate::error::StoreError;
 use crate::migrate::{self, migrate};
@@ -50,6 +51,7 @@ pub struct Store {
     pools: Arc<Pools>,
     options: Options,
     changed: Arc<watch::Sender<i64>>,
+    counters: Arc<Counters>,
 }
 
 /// What a transaction does: a boxed future that borrows it.
@@ -78,7 +80,7 @@ impl Store {
         let pools = Pools::open(address, &options).await?;
         migrate(&pools, options.clock.now()).await?;
         let (changed, _) = watch::channel(0);
-        Ok(Self { pools: Arc::new(pools), options, changed: Arc::new(changed) })
+        Ok(Self { pools: Arc::new(pools), options, changed: Arc::new(changed), counters: Arc::default() })
     }
 
     /// A transaction that reads one state of the database.
@@ -86,7 +88,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn read(&self) -> Result<ReadTx, StoreError> {
-        let conn = self.pools.read().await?;
+        let conn = self.counters.note(self.pools.read().await)?;
         Ok(ReadTx::new(conn, self.options.clock.now(), self.options.keys.clone()))
     }
 
@@ -119,8 +121,10 @@ impl Store {
                 Err(failed) => failed,
             };
             if !again || attempt == ATTEMPTS {
+                Counters::more(&self.counters.busy, again.into());
                 return Err(error);
             }
+            Counters::more(&self.counters.retries, 1);
             tokio::time::sleep(Duration::from_millis(5 << attempt)).await;
             attempt += 1;
         }
@@ -141,7 +145,10 @@ impl Store {
             Ok(value) => value,
             Err(error) => return Err((error, tx.gave_up())),
         };
-        let seq = tx.commit().await.map_err(failed)?;
+        let events = tx.audit_events_written();
+        let seq = self.counters.note(tx.commit().await).map_err(failed)?;
+        Counters::more(&self.counters.commits, 1);
+        Counters::more(&self.counters.audit_events, events);
         self.changed.send_if_modified(|last| {
             let newer = seq > *last;
             *last = seq.max(*last);
@@ -151,7 +158,7 @@ impl Store {
     }
 
     async fn begin<'c>(&self, actor: &Actor) -> Result<WriteTx<'c>, StoreError> {
-        let conn = self.pools.write().await?;
+        let conn = self.counters.note(self.pools.write().await)?;
         let read = ReadTx::new(conn, self.options.clock.now(), self.options.keys.clone());
         WriteTx::begin(read, actor.clone()).await
     }
@@ -187,6 +194,11 @@ impl Store {
             return Err(StoreError::Schema(format!("the database is at version {found}")));
         }
         Ok(())
+    }
+
+    /// What happened since the store was opened; clones count together.
+    pub fn counts(&self) -> Counts {
+        self.counters.now()
     }
 
     /// The keys that seal sensitive columns.

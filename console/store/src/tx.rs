@@ -126,6 +126,7 @@ pub struct WriteTx<'c> {
     borrows: PhantomData<&'c ()>,
     pub(crate) actor: Actor,
     pub(crate) audit: Head,
+    audit_since: i64,
     pub(crate) change_seq: i64,
 }
 
@@ -137,7 +138,8 @@ impl WriteTx<'_> {
             "UPDATE ledger SET turn = turn + 1 WHERE id = 1 RETURNING audit_seq, audit_hash, change_seq";
         let mut row = read.row(turn, vec![]).await?.ok_or(StoreError::inconsistent("ledger", "no row"))?;
         let audit = Head { seq: row.next()?, hash: row.next()? };
-        Ok(Self { read, borrows: PhantomData, actor, audit, change_seq: row.next()? })
+        let audit_since = audit.seq;
+        Ok(Self { read, borrows: PhantomData, actor, audit, audit_since, change_seq: row.next()? })
     }
 
     /// Commits; the number of the last change there is.
@@ -150,6 +152,11 @@ impl WriteTx<'_> {
         .await?;
         self.read.conn.commit().await?;
         Ok(self.change_seq)
+    }
+
+    /// How many events it has written into the audit log.
+    pub(crate) fn audit_events_written(&self) -> u64 {
+        u64::try_from(self.audit.seq - self.audit_since).unwrap_or(0)
     }
 
     pub(crate) fn gave_up(&self) -> bool {

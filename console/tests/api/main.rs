@@ -6,6 +6,7 @@ mod broker;
 mod console;
 mod grants;
 mod keys;
+mod metrics;
 mod principals;
 mod scoped;
 mod secrets;
