@@ -16,7 +16,7 @@ use centaur_base::Secret;
 use centaur_store::KeyRing;
 
 use crate::effective::{ApiServer, FallbackMode, HashKey};
-use crate::token_endpoint::EndpointRules;
+use centaur_oauth::EndpointRules;
 
 /// All settings.
 #[derive(Debug)]

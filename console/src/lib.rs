@@ -26,5 +26,4 @@ pub mod principal;
 pub mod program;
 pub mod provider;
 mod sync;
-pub mod token_endpoint;
 pub mod wire;

@@ -8,11 +8,11 @@ use http::HeaderValue;
 use serde_json::{Map, Value};
 
 use super::{GRANTS, PREQIN_ENDPOINT};
-use crate::token_endpoint::EndpointRules;
 use crate::wire::{
     Address, Attributes, Details, Identity, Reader, description, identity, is_blank, is_header_name, labels,
     name, wipe,
 };
+use centaur_oauth::EndpointRules;
 
 /// What is there before the write.
 pub(super) struct Stored {

@@ -2,8 +2,8 @@
 //! it: without a rule, whoever may write a credential could make the console call anything it reaches (broker.md,
 //! section 2; decision 15).
 //!
-//! Here an address that stands in the URL is judged, when the credential is written. Where a name leads to is judged
-//! when it is connected to.
+//! An address that stands in the URL is judged when the credential is written and before each call
+//! ([`EndpointRules::check`]); where a name leads to, when it is connected to ([`EndpointRules::reachable`]).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -85,6 +85,16 @@ impl EndpointRules {
         let is_private = is_local || host.as_ip().is_some_and(is_private);
         let is_allowed = is_listed || (is_local && self.insecure);
         if is_private && !is_allowed { Err(EndpointError::Private) } else { Ok(()) }
+    }
+
+    /// Whether a connection may be made to `address` for the sake of `name`, which was resolved to it.
+    pub fn reachable(&self, name: &str, address: IpAddr) -> bool {
+        let is_listed = CanonicalHost::parse(name).is_ok_and(|host| self.lists(&host));
+        let address = address.to_canonical();
+        is_listed
+            || !is_private(address)
+            || self.ranges.iter().any(|range| range.contains(address))
+            || (self.insecure && address.is_loopback())
     }
 
     fn lists(&self, host: &CanonicalHost) -> bool {
@@ -209,6 +219,24 @@ mod tests {
         // Listing a host says where it may be, not that it may be in clear.
         assert_eq!(rules.check("http://10.1.2.3/t"), Err(EndpointError::InClear));
         assert_eq!(EndpointRules::parse("ok.test, not a host", false).err(), Some(2));
+    }
+
+    #[test]
+    fn where_a_name_leads_is_judged_by_the_same_rules() {
+        let address = |text: &str| text.parse().expect("an address");
+        let closed = rules("", false);
+        for private in ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "::ffff:10.0.0.1", "fd00::1"] {
+            assert!(!closed.reachable("idp.example", address(private)), "{private}");
+        }
+        assert!(closed.reachable("idp.example", address("192.0.2.7")));
+        let open = rules("idp.internal, 10.1.0.0/16", false);
+        assert!(open.reachable("idp.internal", address("192.168.7.7")), "by its name");
+        assert!(open.reachable("other.example", address("10.1.9.9")), "by the range");
+        assert!(!open.reachable("other.example", address("10.2.9.9")));
+        assert!(!open.reachable("other.example", address("127.0.0.1")));
+        let insecure = rules("", true);
+        assert!(insecure.reachable("localhost", address("127.0.0.1")));
+        assert!(!insecure.reachable("idp.example", address("10.0.0.1")));
     }
 
     #[test]
