@@ -5,6 +5,7 @@ mod effective;
 use centaur_base::oid::{GrantId, Oid, PrincipalId, RoleId, UserId};
 use serde::{Serialize, Serializer};
 
+pub(crate) use effective::grants_of;
 pub use effective::{Effective, EffectiveSecret, GrantPath};
 
 use crate::audit::Entry;

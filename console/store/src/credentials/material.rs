@@ -7,6 +7,7 @@ use centaur_base::oid::{BrokerCredentialId, Oid, PrincipalId};
 
 use crate::db::args;
 use crate::error::StoreError;
+use crate::grants::grants_of;
 use crate::seal::Place;
 use crate::time::Micros;
 use crate::tx::ReadTx;
@@ -129,8 +130,10 @@ pub(super) fn place<'a>(column: &'static str, row: i64, namespace: &'a str) -> P
     Place { table: "broker_credentials", column, row, namespace }
 }
 
-const TOKENS_FOR: &str = "SELECT id, namespace, access_token, dead, expires_at FROM broker_credentials \
+const TOKENS_FOR: &str = concat!(
+    "SELECT id, namespace, access_token, dead, expires_at FROM broker_credentials \
      WHERE id IN (SELECT c.broker_credential_id FROM secret_sources c JOIN grants g ON g.secret_id = c.secret_id \
-                   WHERE (g.principal_id = $1 \
-                          OR g.role_id IN (SELECT role_id FROM role_assignments WHERE principal_id = $1)) \
-                     AND (g.expires_at IS NULL OR g.expires_at > $2))";
+                   WHERE ",
+    grants_of!(),
+    ")"
+);
