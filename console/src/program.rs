@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::app::{self, Server};
 use crate::config::Config;
@@ -47,6 +48,7 @@ pub fn main(program: &str, args: impl IntoIterator<Item = OsString>) -> ExitCode
         }
     };
     app::log_panics();
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(run(&args)));
     match result {
@@ -57,6 +59,14 @@ pub fn main(program: &str, args: impl IntoIterator<Item = OsString>) -> ExitCode
             ExitCode::FAILURE
         }
     }
+}
+
+/// A proxy that waits holds a connection, and services are commonly started with a soft limit of 1,024.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where it is refused, the limit is what it was.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 async fn run(args: &Args) -> Result<(), String> {
@@ -81,4 +91,16 @@ async fn rewrap(config: &Config, batch: u32) -> Result<(), String> {
     let (key, current, outdated) = (config.keys.primary(), done.current, done.outdated);
     let text = format!("{current} values are under the key {key:?}; {outdated} were under others");
     writeln!(std::io::stdout(), "{text}").map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_descriptors_are_used_as_are_allowed() {
+        raise_descriptor_limit();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
+    }
 }
