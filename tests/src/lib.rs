@@ -13,6 +13,7 @@
 //! 5. end with [`World::finish`], which counts the audit lines, asks for a clean exit and searches everything the
 //!    proxy wrote and every byte a client got for the real values.
 
+pub mod bench;
 pub mod chance;
 pub mod client;
 pub mod console;

@@ -91,7 +91,12 @@ impl Audit {
 impl Proxy {
     /// Starts `args` with exactly the environment `env` (plus `PATH`).
     pub fn spawn(args: &[&str], env: &HashMap<String, String>) -> Self {
-        let mut child = Command::new(binary())
+        Self::spawn_program(&binary(), args, env)
+    }
+
+    /// The same with another program than the one under test.
+    pub fn spawn_program(program: &Path, args: &[&str], env: &HashMap<String, String>) -> Self {
+        let mut child = Command::new(program)
             .args(args)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())

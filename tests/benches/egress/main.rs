@@ -25,12 +25,12 @@ mod pki;
 mod relay;
 mod report;
 mod rows;
-mod rss;
 mod wire;
 mod world;
 
 use std::process::ExitCode;
 
+use centaur_e2e::bench::usage as rss;
 use clap::Parser as _;
 
 use crate::args::{Args, Role};

@@ -1,10 +1,9 @@
 //! The table, as Markdown: on standard output, and between two markers of `docs/performance.md`.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 
-use anyhow::Context as _;
+use centaur_e2e::bench::text::{self, machine};
+pub(crate) use centaur_e2e::bench::text::{megabytes, short, thousands};
 
 /// What was measured.
 pub(crate) struct Table {
@@ -26,9 +25,6 @@ pub(crate) struct Line {
     /// A remark under the table.
     pub(crate) note: Option<String>,
 }
-
-const BEGIN: &str = "<!-- bench:begin -->";
-const END: &str = "<!-- bench:end -->";
 
 impl Table {
     /// An empty table.
@@ -80,50 +76,11 @@ pub(crate) fn print(table: &Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes the table between the markers of `docs/performance.md`.
+/// Writes the table into `docs/performance.md`.
 ///
 /// # Errors
 ///
 /// When the page or its markers are missing.
 pub(crate) fn write(table: &Table) -> anyhow::Result<()> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance.md");
-    let page = fs::read_to_string(&path).context("docs/performance.md")?;
-    let (before, rest) = page.split_once(BEGIN).context("docs/performance.md lost its marker bench:begin")?;
-    let (_, after) = rest.split_once(END).context("docs/performance.md lost its marker bench:end")?;
-    fs::write(&path, format!("{before}{BEGIN}\n{}{END}{after}", table.markdown()))?;
-    Ok(())
-}
-
-/// Digits in groups of three; no fraction.
-pub(crate) fn thousands(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Three digits or so.
-pub(crate) fn short(value: f64) -> String {
-    if value < 100.0 { format!("{value:.1}") } else { thousands(value) }
-}
-
-/// KiB as MB of a million bytes.
-pub(crate) fn megabytes(kib: f64) -> f64 {
-    kib * 1_024.0 / 1e6
-}
-
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    // The part before the first dash names the kernel, what follows the machine's image.
-    let kernel = kernel.trim().split('-').next().unwrap_or_default();
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let model = model.map_or("unknown processor", |(_, name)| name);
-    format!("{cores} cores ({model}), Linux {kernel}")
+    text::put("performance.md", "bench", &table.markdown()).map_err(anyhow::Error::msg)
 }

@@ -6,7 +6,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::args::Args;
 use crate::client::Route;
@@ -14,7 +13,7 @@ use crate::fleet::say;
 use crate::launch::{self, Proxy};
 use crate::pki::HOST;
 use crate::wire::{Load, Names, Order, OriginSpec, OriginUp, Outcome, Variant, WorldSpec};
-use crate::{load, memory};
+use crate::{load, memory, rss};
 
 /// Time beyond its own length that a load may take before it counts as hung.
 const GRACE: Duration = Duration::from_secs(90);
@@ -25,7 +24,8 @@ const GRACE: Duration = Duration::from_secs(90);
 ///
 /// When the origin cannot be started or an order is not understood; what goes wrong inside an order is its outcome.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    raise_descriptor_limit();
+    // Thousands of tunnels need as many, here and in what is started from here.
+    rss::raise_descriptor_limit();
     let mut world = World::start(args.role_spec()?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut stdout = std::io::stdout();
@@ -163,12 +163,4 @@ impl Drop for Origin {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Thousands of tunnels need as many descriptors, here and in what is started from here.
-fn raise_descriptor_limit() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // Where it is refused, the memory row will tell.
-    let _ = setrlimit(Resource::Nofile, limit);
 }

@@ -3,23 +3,43 @@
 use std::collections::HashMap;
 use std::fs;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
+
 /// Clock ticks per second of `/proc/PID/stat`; 100 on every Linux that Rust's tier 1 runs on.
 const TICKS: u64 = 100;
 
 /// Resident memory of `root` and its descendants, KiB. Pages that several of them share count for each.
-pub(crate) fn rss_kib(root: u32) -> u64 {
+pub fn rss_kib(root: u32) -> u64 {
     family(root).into_iter().filter_map(vm_rss).sum()
 }
 
 /// Processor time that `root` and its descendants used so far, in microseconds; resolution 10 ms.
-pub(crate) fn cpu_us(root: u32) -> u64 {
+pub fn cpu_us(root: u32) -> u64 {
     family(root).into_iter().filter_map(ticks).sum::<u64>() * (1_000_000 / TICKS)
 }
 
+/// The most that was resident of one process at any time, KiB.
+pub fn peak_kib(pid: u32) -> u64 {
+    status(pid, "VmHWM:").unwrap_or_default()
+}
+
 fn vm_rss(pid: u32) -> Option<u64> {
+    status(pid, "VmRSS:")
+}
+
+fn status(pid: u32, field: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     line.split_whitespace().next()?.parse().ok()
+}
+
+/// Allows this process, and what it starts from now on, as many descriptors as it may have; how many that is.
+pub fn raise_descriptor_limit() -> u64 {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where it is refused, what needs them will tell.
+    let _ = setrlimit(Resource::Nofile, limit);
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 fn ticks(pid: u32) -> Option<u64> {
