@@ -9,6 +9,8 @@ use std::time::Duration;
 use centaur_base::Secret;
 use centaur_client::base::BaseUrl;
 use centaur_client::token::TokenSource;
+use centaur_manifest::roots;
+pub use centaur_manifest::source::{SourcePolicy, Sources};
 
 use self::profile::Profile;
 use crate::args::Globals;
@@ -79,46 +81,6 @@ impl Output {
     }
 }
 
-/// How a reference of a manifest becomes a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sources {
-    /// The policy.
-    pub policy: SourcePolicy,
-    /// It was given as an option, not taken from the environment, the profile or the default.
-    pub is_explicit: bool,
-    /// Vault of `op://` references.
-    pub vault: Option<String>,
-    /// Lifetime of values, as 1Password sources have it.
-    pub ttl: String,
-}
-
-/// Where values are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SourcePolicy {
-    /// In the environment of the proxy.
-    #[default]
-    Env,
-    /// In 1Password.
-    OnePassword,
-    /// In 1Password, through a Connect server.
-    OnePasswordConnect,
-}
-
-impl SourcePolicy {
-    /// As the option has it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Env => "env",
-            Self::OnePassword => "onepassword",
-            Self::OnePasswordConnect => "onepassword-connect",
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        [Self::Env, Self::OnePassword, Self::OnePasswordConnect].into_iter().find(|one| one.as_str() == name)
-    }
-}
-
 impl Settings {
     /// Flags beat variables, which beat the profile. A variable that is empty counts as not set.
     ///
@@ -156,7 +118,7 @@ impl Settings {
                 })
             });
         let ttl = text(&globals.op_ttl, "FIREWALL_MANAGER_SECRET_TTL", &profile.op_ttl);
-        let ttl = ttl.unwrap_or_else(|| "10m".to_owned());
+        let ttl = ttl.unwrap_or_else(|| Sources::DEFAULT_TTL.to_owned());
         if span::duration(&ttl).is_none() {
             return Err(bad("--op-ttl", &format!("{ttl} is no length of time; write 90s, 10m or 1h")));
         }
@@ -234,7 +196,7 @@ fn key(globals: &Globals, env: Env<'_>, profile: &Profile) -> Option<TokenSource
 /// Those of the variable come after those of the options; of two tools with one name the later counts.
 fn tool_dirs(globals: &Globals, env: Env<'_>, profile: &Profile) -> Vec<PathBuf> {
     let listed: Vec<PathBuf> = match env("TOOL_DIRS") {
-        Some(list) => list.split(':').filter(|dir| !dir.is_empty()).map(PathBuf::from).collect(),
+        Some(list) => roots::split(&list),
         None => Vec::new(),
     };
     let given = if globals.tools_dir.is_empty() { &profile.tools_dir } else { &globals.tools_dir };

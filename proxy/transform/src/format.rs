@@ -7,6 +7,7 @@
 //! and wipes what it held.
 
 mod eval;
+mod fields;
 mod funcs;
 mod lex;
 mod parse;
@@ -114,6 +115,12 @@ impl Formatter {
     /// See [`Problem`]; an unknown function or variable is one.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         parse::template(text).map(Self)
+    }
+
+    /// Paths of the fields of the object that the template uses, as `["Value"]` for `.Value`; also those of branches
+    /// that are not taken. Not what `with`, `range` or a named template does with a part of it.
+    pub fn fields(&self) -> Vec<Vec<&str>> {
+        self.0.fields()
     }
 
     /// Runs the template on a value.
