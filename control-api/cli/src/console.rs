@@ -27,6 +27,8 @@ pub struct Access {
     pub base: BaseUrl,
     /// Namespace of foreign ids, `default` unless `IRON_CONTROL_NAMESPACE` says another.
     pub namespace: String,
+    /// The data directory, if there is a place for one.
+    pub data: Option<PathBuf>,
     /// The API key.
     key: Secret<String>,
     /// The other values in the data directory.
@@ -56,7 +58,7 @@ impl Access {
         if let Some(url) = named {
             let base = BaseUrl::parse(&url).map_err(|error| format!("{name} {error}"))?;
             let (key, file) = key(var(KEY), var(KEY_FILE))?;
-            return Ok(Self { base, namespace, key, values: Vec::new(), file });
+            return Ok(Self { base, namespace, data: home::locate(dir, env), key, values: Vec::new(), file });
         }
         let dir = home::locate(dir, env).ok_or("there is no data directory: set HOME, or give --data-dir")?;
         let Some(addresses) = home::running(&dir) else {
@@ -68,7 +70,7 @@ impl Access {
         let secrets = Secrets::read(&dir.join("secrets.env")).map_err(|error| error.to_string())?;
         let base = BaseUrl::parse(&addresses.console).map_err(|error| format!("running.json: {error}"))?;
         let values = secrets.values().map(|value| Secret::new(value.expose().clone())).collect();
-        Ok(Self { base, namespace, key: secrets.api_key(), values, file: None })
+        Ok(Self { base, namespace, data: Some(dir), key: secrets.api_key(), values, file: None })
     }
 
     /// A client of it.

@@ -8,6 +8,7 @@
 //! | `ca/ca.crt`, `ca/ca.key` | the proxy's certificate authority | 0600 |
 //! | `proxy/` | token and id of the registered proxy, the client token, the URL with it | 0600 |
 //! | `logs/` | lines of console and proxy | 0600 |
+//! | `runs/` | proxies that `centaur run --principal` has registered, while it runs | 0600 |
 //! | `running.json` | where console and proxy listen, while they do | 0600 |
 //!
 //! The directory itself has mode 0700.

@@ -1,5 +1,8 @@
 //! A proxy registered at a console for the length of one run.
 
+mod left;
+
+use std::path::Path;
 use std::time::Duration;
 
 use centaur_base::Secret;
@@ -15,8 +18,12 @@ use crate::binding::{Target, is_variable};
 use crate::console::{self, Access};
 use crate::printer;
 
+use self::left::Note;
+
 /// How long the end of a run waits for the console to take the registration back.
 const GOODBYE: Duration = Duration::from_secs(5);
+/// How the names of proxies begin that are registered here.
+const NAMED: &str = "centaur run ";
 /// Variables that no placeholder takes: a program without them does not run, or runs something else.
 const RESERVED: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TMPDIR", "PWD"];
 
@@ -27,6 +34,8 @@ pub struct Registration {
     id: ProxyId,
     token: Secret<String>,
     placeholders: Vec<String>,
+    /// For the next run, should this one be killed.
+    note: Option<Note>,
 }
 
 impl Registration {
@@ -45,7 +54,19 @@ impl Registration {
             let made = api.create_proxy(&name(program), Some(id)).await.map_err(failed)?;
             Ok::<_, String>((placeholders(&config), made))
         })?;
-        Ok(Self { api, runtime, id: made.proxy.id, token: made.token, placeholders })
+        let (id, token) = (made.proxy.id, made.token);
+        let mut open = Self { api, runtime, id, token, placeholders, note: None };
+        if let Some(data) = &access.data {
+            match Note::write(data, &open.api.base().to_string(), id) {
+                Ok(note) => open.note = Some(note),
+                Err(error) => printer::note(format_args!(
+                    "cannot note the registration in {} ({error}): it stays if this process is killed",
+                    data.display()
+                )),
+            }
+            open.take_back(data);
+        }
+        Ok(open)
     }
 
     /// How its proxy reaches the console, and what may be reached without a credential: what `allows` names.
@@ -56,6 +77,27 @@ impl Registration {
             token: TokenSource::Value(Secret::new(self.token.expose().clone())),
             allow_hosts: AllowHosts { rules, granted: true },
         })
+    }
+
+    /// Takes back what runs that were killed have left at the same console. What does not work now is tried again by
+    /// the next run.
+    fn take_back(&self, data: &Path) {
+        let left = left::all(data, &self.api.base().to_string());
+        let all = async {
+            for (id, note) in left {
+                let deleted = match self.api.proxy(id).await {
+                    // A note cannot have a proxy of another kind deleted, whoever wrote it.
+                    Ok(Some(proxy)) if proxy.name.starts_with(NAMED) => self.api.delete_proxy(id).await,
+                    Ok(_) => Ok(()),
+                    Err(error) => Err(error),
+                };
+                match deleted {
+                    Err(error) if !error.is_not_found() => return,
+                    _ => note.remove(),
+                }
+            }
+        };
+        let _ = self.runtime.block_on(async { tokio::time::timeout(GOODBYE, all).await });
     }
 
     /// What the proxy identifies itself with.
@@ -81,7 +123,12 @@ impl Drop for Registration {
         let problem = match gone {
             Ok(Err(error)) if !error.is_not_found() => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
-            _ => return,
+            _ => {
+                if let Some(note) = &self.note {
+                    note.remove();
+                }
+                return;
+            }
         };
         printer::note(format_args!("{} stays registered at the console: {problem}", self.id));
     }
@@ -90,7 +137,7 @@ impl Drop for Registration {
 fn name(program: &str) -> String {
     let program: String = program.chars().filter(|c| !c.is_control()).take(100).collect();
     let uname = rustix::system::uname();
-    format!("centaur run {program} ({}, process {})", uname.nodename().to_string_lossy(), std::process::id())
+    format!("{NAMED}{program} ({}, process {})", uname.nodename().to_string_lossy(), std::process::id())
 }
 
 /// The placeholders, each once, in the order in which they are delivered.

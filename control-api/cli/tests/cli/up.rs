@@ -266,6 +266,32 @@ fn a_program_uses_what_its_principal_was_granted_and_nothing_else() {
 }
 
 #[test]
+fn a_run_that_was_killed_is_taken_back_by_the_next_one_and_those_that_go_on_stay() {
+    let granted = Granted::new();
+    let start = || {
+        let mut command = centaur();
+        command.args(["run", "--cooperative", "--principal", "agent", "--data-dir"]).arg(&granted.dir);
+        command.args(["--", "sh", "-c", "echo ready; read -r line"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+        assert_eq!(said, "ready\n");
+        child
+    };
+    let (mut killed, mut other) = (start(), start());
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let registered = || granted.api.proxies(granted.principal).len();
+    assert_eq!(registered(), 2, "nobody has said goodbye");
+    assert_eq!(granted.run(&[], "true").code, Some(0));
+    assert_eq!(registered(), 1, "the other one still runs");
+    drop(other.stdin.take());
+    other.wait().unwrap();
+    assert_eq!(registered(), 0);
+    assert_eq!(fs::read_dir(granted.dir.join("runs")).unwrap().count(), 0);
+}
+
+#[test]
 fn inside_there_is_neither_a_key_of_the_console_nor_what_the_caller_has_under_the_same_name() {
     let granted = Granted::new();
     let dir = granted.dir.to_str().unwrap();
