@@ -7,12 +7,13 @@
 mod export;
 mod ids;
 mod shown;
+mod verify;
 
 use axum::Router;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodFilter;
 use centaur_base::oid::{AuditId, Oid as _, PrincipalId};
-use centaur_store::{AuditFilter, Chain, Micros};
+use centaur_store::{AuditFilter, Micros};
 use http::header::ACCEPT;
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ const TYPE: &str = "AuditEvent";
 
 pub(super) fn routes() -> Router<App> {
     route("/api/v1/audit_events", MethodFilter::GET, all)
-        .merge(route("/api/v1/audit_events/verify", MethodFilter::GET, verify))
+        .merge(route("/api/v1/audit_events/verify", MethodFilter::GET, verify::verify))
         .merge(route("/api/v1/audit_events/{id}", MethodFilter::GET, one))
 }
 
@@ -57,29 +58,6 @@ async fn one(call: Call) -> Result {
     let events = call.read().await?.audit_events(&filter, 1).await?;
     let row = events.into_iter().next().filter(|event| event.seq == id.row());
     Ok(Answer::body(json!({ "data": event(&found(row, TYPE, call.param(0))?) })))
-}
-
-/// Walks the whole chain. `seq` and `hash` of an earlier answer show that nothing before it was written anew.
-async fn verify(call: Call) -> Result {
-    if let Some(namespace) = &call.key.namespace {
-        return Err(ApiError::outside_namespace(namespace).into());
-    }
-    let kept = match (number(&call, "seq")?, call.query.value("hash").filter(|hash| !hash.is_empty())) {
-        (None, None) => None,
-        (Some(seq), Some(hash)) => Some((seq, hash.to_ascii_lowercase())),
-        _ => return Err(ApiError::bad_request("seq and hash belong together").into()),
-    };
-    let mut tx = call.read().await?;
-    let chain = tx.verify_audit().await?;
-    let mut data = match &chain {
-        Chain::Whole { seq, hash } => json!({ "whole": true, "seq": seq, "hash": shown::hex(hash) }),
-        Chain::BrokenAt(seq) => json!({ "whole": false, "broken_at": seq }),
-    };
-    if let Some((seq, hash)) = kept {
-        let stored = tx.audit_hash(seq).await?.map(|stored| shown::hex(&stored));
-        data["matches"] = (stored == Some(hash)).into();
-    }
-    Ok(Answer::body(json!({ "data": data })))
 }
 
 fn filter(call: &Call) -> Result<AuditFilter> {

@@ -129,6 +129,31 @@ pub enum Chain {
     BrokenAt(i64),
 }
 
+/// A place in the chain: an event, or the beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The number of the event; 0 is before the first.
+    pub seq: i64,
+    /// Its hash; 32 zero bytes before the first.
+    pub hash: Vec<u8>,
+}
+
+impl Default for Link {
+    /// The beginning.
+    fn default() -> Self {
+        Self { seq: 0, hash: vec![0; 32] }
+    }
+}
+
+/// What a step of [`ReadTx::verify_audit_after`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verified {
+    /// All in order up to here; there may be more.
+    Up(Link),
+    /// The end, or where it breaks.
+    End(Chain),
+}
+
 const COLUMNS: &str = "seq, at, actor_kind, actor_id, as_operator, action, object_kind, object_id, namespace, \
                        before, after, request_id, address, prev_hash, hash";
 
@@ -170,36 +195,50 @@ impl ReadTx {
         row.map(|mut row| row.next()).transpose()
     }
 
-    /// Walks the chain from the first event to the last.
+    /// Walks the chain from the first event to the last, in this one transaction. For a log of any length:
+    /// [`ReadTx::verify_audit_after`].
     ///
     /// # Errors
     /// Those of the database.
     pub async fn verify_audit(&mut self) -> Result<Chain, StoreError> {
-        let (mut seq, mut hash) = (0, vec![0; 32]);
+        let mut at = Link::default();
         loop {
-            let next = format!(
-                "SELECT {COLUMNS} FROM audit_events WHERE seq > $1 ORDER BY seq LIMIT {VERIFY_BATCH}"
-            );
-            let events = self.events(next, args![seq]).await?;
-            if events.is_empty() {
-                break;
+            match self.verify_audit_after(&at, VERIFY_BATCH).await? {
+                Verified::Up(to) => at = to,
+                Verified::End(chain) => return Ok(chain),
             }
-            for event in events {
-                let holds =
-                    event.seq == seq + 1 && event.prev_hash == hash && event.hash == event.expected_hash();
-                if !holds {
-                    return Ok(Chain::BrokenAt(seq + 1));
-                }
-                (seq, hash) = (event.seq, event.hash);
+        }
+    }
+
+    /// Verifies the events that follow `at`, at most `limit` of them. As events are only ever added, each step may be
+    /// taken in a transaction of its own.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn verify_audit_after(&mut self, at: &Link, limit: u32) -> Result<Verified, StoreError> {
+        let limit = limit.clamp(1, VERIFY_BATCH);
+        let Link { mut seq, mut hash } = at.clone();
+        let next = format!("SELECT {COLUMNS} FROM audit_events WHERE seq > $1 ORDER BY seq LIMIT {limit}");
+        let events = self.events(next, args![seq]).await?;
+        let is_full = events.len() == limit as usize;
+        for event in events {
+            let holds =
+                event.seq == seq + 1 && event.prev_hash == hash && event.hash == event.expected_hash();
+            if !holds {
+                return Ok(Verified::End(Chain::BrokenAt(seq + 1)));
             }
+            (seq, hash) = (event.seq, event.hash);
+        }
+        if is_full {
+            return Ok(Verified::Up(Link { seq, hash }));
         }
         // Events cut off at the end leave the head ahead of them.
         let head = self.row("SELECT audit_seq, audit_hash FROM ledger WHERE id = 1", vec![]).await?;
         let mut head = head.ok_or(StoreError::inconsistent("ledger", "no row"))?;
         if head.next::<i64>()? != seq || head.next::<Vec<u8>>()? != hash {
-            return Ok(Chain::BrokenAt(seq + 1));
+            return Ok(Verified::End(Chain::BrokenAt(seq + 1)));
         }
-        Ok(Chain::Whole { seq, hash })
+        Ok(Verified::End(Chain::Whole { seq, hash }))
     }
 
     async fn events(&mut self, sql: String, args: Vec<Arg>) -> Result<Vec<AuditEvent>, StoreError> {
@@ -310,4 +349,5 @@ const INSERT: &str = "INSERT INTO audit_events (seq, at, actor_kind, actor_id, a
                       object_id, namespace, before, after, request_id, address, prev_hash, hash) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 
+/// Events that are in memory at once.
 const VERIFY_BATCH: u32 = 500;

@@ -50,7 +50,7 @@ mod views;
 pub use actor::{Actor, Who};
 pub use api_keys::{ApiKey, NewApiKey};
 pub use apps::{AppPatch, OauthApp};
-pub use audit::{AuditActor, AuditEvent, AuditFilter, Chain};
+pub use audit::{AuditActor, AuditEvent, AuditFilter, Chain, Link, Verified};
 pub use changes::Change;
 pub use counters::Counts;
 pub use credentials::{

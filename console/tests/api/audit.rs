@@ -161,10 +161,33 @@ async fn the_chain_is_verified_also_against_a_hash_that_was_kept() {
     w.console.get(&format!("{EVENTS}/verify?seq=3")).await.expect(400);
 }
 
+async fn a_long_chain_is_verified_in_parts_and_no_part_says_that_all_is_whole() {
+    let w = world().await;
+    let verify = async |query: &str| w.console.get(&format!("{EVENTS}/verify?{query}")).await.data(200);
+    let whole = verify("").await;
+    let (mut query, mut seen) = ("limit=3".to_owned(), Vec::new());
+    let last = loop {
+        let part = verify(&query).await;
+        seen.push(part["seq"].as_i64());
+        let Some(next) = part["next"].as_object() else { break part };
+        assert_eq!((&part["whole"], &part["hash"]), (&Value::Null, &next["after_hash"]));
+        let hash = next["after_hash"].as_str().expect("a hash");
+        query = format!("limit=3&after={}&after_hash={hash}", next["after"]);
+    };
+    assert_eq!((last, seen), (whole, vec![Some(3), Some(6), Some(7)]));
+    let forged = "7".repeat(64);
+    let broken = verify(&format!("after=3&after_hash={forged}")).await;
+    assert_eq!(broken, json!({"whole":false,"broken_at":4}));
+    for bad in ["after=3".to_owned(), "after=3&after_hash=zz".to_owned(), format!("after_hash={forged}")] {
+        w.console.get(&format!("{EVENTS}/verify?{bad}")).await.expect(400);
+    }
+}
+
 on_both!(
     an_event_says_who_did_what_to_which_object,
     events_are_filtered_by_actor_object_principal_action_and_time,
     pages_are_walked_by_number_in_both_directions,
     an_export_is_one_event_a_line_and_can_be_taken_up_again,
     the_chain_is_verified_also_against_a_hash_that_was_kept,
+    a_long_chain_is_verified_in_parts_and_no_part_says_that_all_is_whole,
 );

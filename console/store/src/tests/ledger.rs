@@ -13,6 +13,7 @@ on_both!(
     an_edited_or_newer_schema_stops_the_start,
     events_form_a_chain,
     an_altered_event_breaks_the_chain,
+    a_chain_is_verified_in_steps_and_from_any_event_on,
     a_removed_event_breaks_the_chain,
     a_failed_write_leaves_no_trace,
     changes_are_numbered_without_gaps,
@@ -144,6 +145,28 @@ async fn a_removed_event_breaks_the_chain(world: World) {
     assert_eq!(read!(world, tx => tx.verify_audit().await), Chain::BrokenAt(3), "also at the end");
     world.raw("DELETE FROM audit_events WHERE seq = 1").await.expect("removed");
     assert_eq!(read!(world, tx => tx.verify_audit().await), Chain::BrokenAt(1));
+}
+
+async fn a_chain_is_verified_in_steps_and_from_any_event_on(world: World) {
+    three_roles(&world).await;
+    let step = async |at: &Link, limit: u32| read!(world, tx => tx.verify_audit_after(at, limit).await);
+    let mut at = Link::default();
+    for seq in 1..=3 {
+        let Verified::Up(to) = step(&at, 1).await else { panic!("an end after {at:?}") };
+        assert_eq!(to.seq, seq);
+        at = to;
+    }
+    let whole = Chain::Whole { seq: 3, hash: at.hash.clone() };
+    assert_eq!(step(&at, 1).await, Verified::End(whole.clone()));
+    // Written between two steps.
+    write!(world, tx => tx.create_role("lab", Some("four"), &RolePatch::default()).await).expect("a role");
+    let Verified::End(Chain::Whole { seq: 4, .. }) = step(&at, 500).await else { panic!("no end") };
+    let forged = Link { seq: 3, hash: vec![7; 32] };
+    assert_eq!(step(&forged, 500).await, Verified::End(Chain::BrokenAt(4)));
+    let beyond = Link { seq: 9, hash: at.hash };
+    assert_eq!(step(&beyond, 500).await, Verified::End(Chain::BrokenAt(10)));
+    world.raw("UPDATE audit_events SET action = 'x' WHERE seq = 2").await.expect("altered");
+    assert_eq!(step(&Link::default(), 500).await, Verified::End(Chain::BrokenAt(2)));
 }
 
 async fn a_failed_write_leaves_no_trace(world: World) {
