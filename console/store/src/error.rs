@@ -98,6 +98,9 @@ fn from_engine(cause: &dyn DatabaseError) -> Option<StoreError> {
     if code.as_deref().is_some_and(|code| TRANSIENT.contains(&code)) {
         return Some(StoreError::Busy);
     }
+    if code.as_deref().is_some_and(|code| UNSTORABLE.contains(&code)) {
+        return Some(StoreError::Invalid { rule: "value_fits".to_owned() });
+    }
     let rule = broken_rule(cause);
     match cause.kind() {
         ErrorKind::UniqueViolation => {
@@ -147,6 +150,10 @@ const UNIQUE: &[(&str, &str, &str)] = &[
     ("config_views_version_key", "config_views.principal_id, config_views.version", "version"),
     ("proxy_tokens_pk", "proxy_tokens.token_hash", "token"),
 ];
+
+/// PostgreSQL: a text that is too long, a number out of its range, a character it has not, a value too large for an
+/// index. The caller should have checked; it is no failure of the database.
+const UNSTORABLE: &[&str] = &["22001", "22003", "22021", "22P05", "54000"];
 
 /// PostgreSQL: serialisation failure, deadlock, lock not available. SQLite: busy, in its three forms, and locked.
 const TRANSIENT: &[&str] = &["40001", "40P01", "55P03", "5", "261", "517", "6"];

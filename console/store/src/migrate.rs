@@ -47,12 +47,17 @@ pub const SCHEMA_VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].version;
 
 /// Brings the schema to [`SCHEMA_VERSION`].
 pub(crate) async fn migrate(pools: &Pools, now: Micros) -> Result<(), StoreError> {
+    migrate_to(pools, now, SCHEMA_VERSION).await
+}
+
+/// Brings the schema to a version that this program knows, unless it is beyond it.
+pub(crate) async fn migrate_to(pools: &Pools, now: Micros, version: i64) -> Result<(), StoreError> {
     prepare(pools).await?;
     let mut conn = pools.write().await?;
     conn.execute("UPDATE schema_lock SET turn = turn + 1 WHERE id = 1", vec![]).await?;
     let done = applied(&mut conn).await?;
     check(&done)?;
-    for migration in MIGRATIONS.iter().skip(done.len()) {
+    for migration in MIGRATIONS.iter().skip(done.len()).take_while(|migration| migration.version <= version) {
         conn.script(migration.sql).await?;
         let row = args![migration.version, migration.name, digest(migration), now];
         conn.execute(
@@ -130,6 +135,12 @@ fn check(done: &[(i64, Vec<u8>)]) -> Result<(), StoreError> {
 
 fn digest(migration: &Migration) -> Vec<u8> {
     Sha256::digest(migration.sql).to_vec()
+}
+
+/// Name and text of every migration.
+#[cfg(test)]
+pub(crate) fn texts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    MIGRATIONS.iter().map(|migration| (migration.name, migration.sql))
 }
 
 #[cfg(test)]

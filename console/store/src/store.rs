@@ -228,7 +228,7 @@ impl Store {
 }
 
 impl Pools {
-    async fn open(address: &str, options: &Options) -> Result<Self, StoreError> {
+    pub(crate) async fn open(address: &str, options: &Options) -> Result<Self, StoreError> {
         if let Some(path) = address.strip_prefix("sqlite:") {
             return Self::open_sqlite(path.strip_prefix("//").unwrap_or(path), options).await;
         }

@@ -4,6 +4,7 @@ mod access;
 mod broker;
 mod constraints;
 mod ledger;
+mod migrations;
 mod objects;
 mod open;
 mod secrets;

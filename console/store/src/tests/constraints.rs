@@ -47,19 +47,7 @@ async fn attempt(world: &World, sql: &'static str) -> Result<(), sqlx::Error> {
 
 #[test]
 fn every_constraint_of_the_schema_has_a_case() {
-    let text = [
-        include_str!("../../migrations/0001_ledger.sql"),
-        include_str!("../../migrations/0002_users.sql"),
-        include_str!("../../migrations/0003_principals.sql"),
-        include_str!("../../migrations/0004_broker.sql"),
-        include_str!("../../migrations/0005_secrets.sql"),
-        include_str!("../../migrations/0006_grants.sql"),
-        include_str!("../../migrations/0007_proxies.sql"),
-        include_str!("../../migrations/0008_scoped_keys.sql"),
-        include_str!("../../migrations/0009_audit_principals.sql"),
-        include_str!("../../migrations/0010_config_views.sql"),
-    ]
-    .concat();
+    let text: String = crate::migrate::texts().map(|(_, sql)| sql).collect();
     let names = text.split("CONSTRAINT ").skip(1).filter_map(|rest| rest.split_whitespace().next());
     let names: Vec<_> = names.collect();
     let distinct: BTreeSet<_> = names.iter().copied().collect();

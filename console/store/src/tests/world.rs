@@ -39,6 +39,14 @@ impl World {
         open(&self.address, &self.clock, keys).await
     }
 
+    /// The address of another database, of the same engine and empty.
+    pub(crate) async fn fresh(&self) -> (String, tempfile::TempDir) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = format!("sqlite:{}", directory.path().join("store.db").display());
+        let is_file = self.address.starts_with("sqlite:");
+        (if is_file { file } else { centaur_test_postgres::new_database().await }, directory)
+    }
+
     pub(crate) fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
