@@ -44,6 +44,11 @@ impl From<StoreError> for Failure {
             StoreError::Invalid { rule } if rule == SAME_NAMESPACE => {
                 Self::Api(ApiError::invalid("role", "must be in the same namespace"))
             }
+            // The schema knows a rule that nobody checked before: a mistake of ours, and bad input all the same.
+            StoreError::Invalid { rule } => {
+                log("warn", "the schema refused what was not checked", &[("rule", rule)]);
+                Self::Api(ApiError::unprocessable("a value is too long, or not one that can be kept"))
+            }
             _ => Self::Store(error),
         }
     }

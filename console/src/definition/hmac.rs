@@ -91,6 +91,9 @@ impl Hmac {
     }
 }
 
+/// Of the name of a credential, in bytes.
+const LONGEST_NAME: usize = 256;
+
 fn headers(reader: &mut Reader<'_>) -> Vec<HmacHeader> {
     let wrong_before = reader.is_given("headers") && !reader.peek("headers").is_some_and(Value::is_array);
     let items = reader.list("headers", "must be an array").unwrap_or_default();
@@ -124,6 +127,13 @@ fn credentials(reader: &mut Reader<'_>, sources: &mut SourceReader<'_>) -> Optio
     }
     if credentials.iter().any(|(name, _)| is_blank(name)) {
         reader.reject("sources", "credential name can't be blank");
+    }
+    // The name is part of the place under which its value is stored and sealed.
+    let is_odd = |name: &str| name.len() > LONGEST_NAME || name.chars().any(char::is_control);
+    if credentials.iter().any(|(name, _)| is_odd(name)) {
+        let text =
+            format!("credential name must be {LONGEST_NAME} bytes at most, without control characters");
+        reader.reject("sources", text);
     }
     all_read(credentials)
 }

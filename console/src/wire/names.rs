@@ -13,6 +13,12 @@ pub const MAX_FOREIGN_ID_CHARS: usize = 255;
 /// Characters of a `name`.
 pub const MAX_NAME_CHARS: usize = 8_192;
 
+/// Bytes of a label's key, so that an index entry stays small.
+const MAX_LABEL_KEY_BYTES: usize = 256;
+
+/// Bytes of a label's value.
+const MAX_LABEL_VALUE_BYTES: usize = 1_024;
+
 const CONTROL: &str = "must not contain control characters";
 
 /// Whether all is of `A-Z a-z 0-9 - . _ ~` and there is something.
@@ -20,9 +26,10 @@ pub fn is_url_safe(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
 }
 
-/// A token of RFC 9110 5.6.2.
+/// A token of RFC 9110 5.6.2, of 256 bytes at most.
 pub fn is_header_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    (1..=256).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
 /// Notes what is wrong with a namespace, foreign id, slug or the like. `reserved` is the type's OID prefix without
@@ -101,5 +108,11 @@ fn check_labels(labels: &Map<String, Value>, problems: &mut Details) {
     let in_value = |value: &Value| value.as_str().is_some_and(has_control);
     if labels.iter().any(|(key, value)| has_control(key) || in_value(value)) {
         problems.add("labels", CONTROL);
+    }
+    if labels.keys().any(|key| key.len() > MAX_LABEL_KEY_BYTES) {
+        problems.add("labels", format!("keys are too long (maximum is {MAX_LABEL_KEY_BYTES} bytes)"));
+    }
+    if labels.values().any(|value| value.as_str().is_some_and(|text| text.len() > MAX_LABEL_VALUE_BYTES)) {
+        problems.add("labels", format!("values are too long (maximum is {MAX_LABEL_VALUE_BYTES} bytes)"));
     }
 }

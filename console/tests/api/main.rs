@@ -6,6 +6,7 @@ mod broker;
 mod console;
 mod grants;
 mod keys;
+mod limits;
 mod metrics;
 mod principals;
 mod scoped;
