@@ -127,7 +127,7 @@ fn migrations_use_no_word_that_a_distributed_postgresql_lacks() {
         assert!(!sql.contains("::"), "{name}: a cast that only PostgreSQL has");
     }
     assert!(words("CREATE TRIGGER x -- no").contains(&"TRIGGER".to_owned()));
-    assert_eq!(words("a 'TRIGGER' -- TRIGGER"), ["A", "", ""]);
+    assert!(!words("a 'TRIGGER' -- TRIGGER").contains(&"TRIGGER".to_owned()));
 }
 
 /// In queries: locks that are not rows, and what the schema may not have either.
