@@ -7,6 +7,7 @@ mod explain;
 mod principals;
 mod roles;
 mod secrets;
+mod tools;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,7 @@ pub use self::explain::ExplainArgs;
 pub use self::principals::*;
 pub use self::roles::*;
 pub use self::secrets::*;
+pub use self::tools::*;
 
 /// Who may use which credential.
 #[derive(Debug, Parser)]
@@ -175,6 +177,9 @@ pub enum Command {
     /// Bundles of grants
     #[command(subcommand)]
     Roles(RolesCommand),
+    /// What the tool directories hold, and what is registered of it
+    #[command(subcommand)]
+    Tools(ToolsCommand),
     /// Where credentials come from and where they go
     #[command(subcommand)]
     Secrets(SecretsCommand),
@@ -229,6 +234,7 @@ impl Command {
         match self {
             Self::Principals(command) => command.name(),
             Self::Roles(command) => command.name(),
+            Self::Tools(command) => command.name(),
             Self::Secrets(command) => command.name(),
             Self::Broker(command) => command.name(),
             Self::Explain(_) => "explain",

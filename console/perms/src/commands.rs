@@ -10,11 +10,14 @@ mod list;
 mod principals;
 mod roles;
 mod secrets;
+mod tools;
 
 use centaur_client::api::{Grant, NewGrant};
 use time::OffsetDateTime;
 
-use crate::args::{AuditCommand, BrokerCommand, Command, PrincipalsCommand, RolesCommand, SecretsCommand};
+use crate::args::{
+    AuditCommand, BrokerCommand, Command, PrincipalsCommand, RolesCommand, SecretsCommand, ToolsCommand,
+};
 use crate::failure::Failure;
 use crate::plan::{Action, Call, Step, Target, Terms};
 use crate::report::Report;
@@ -44,6 +47,13 @@ pub async fn dispatch(session: &Session, command: &Command) -> Result<Report, Fa
             RolesCommand::Create(args) => roles::create::run(session, args).await,
             RolesCommand::Delete(args) => roles::delete::run(session, args).await,
             RolesCommand::Members(args) => roles::members::run(session, args).await,
+        },
+        Command::Tools(command) => match command {
+            ToolsCommand::List(args) => tools::list::run(session, args).await,
+            ToolsCommand::Show(args) => tools::show::run(session, args),
+            ToolsCommand::Validate(args) => tools::validate::run(session, args),
+            ToolsCommand::Register(args) => tools::register::run(session, args).await,
+            ToolsCommand::Sync(args) => tools::sync::run(session, args).await,
         },
         Command::Secrets(command) => match command {
             SecretsCommand::List(args) => secrets::list::run(session, args).await,

@@ -61,10 +61,13 @@ impl Placement {
 
 /// Where its values come from: `env:VAR`, `1password:op://…`; of an inline one, the kind alone.
 pub fn sources(secret: &Secret) -> Vec<String> {
+    secret.document.values().flat_map(sources_of).collect()
+}
+
+/// The same of a definition that is not stored yet, or of a part of one.
+pub fn sources_of(value: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    for value in secret.document.values() {
-        collect(value, &mut found);
-    }
+    collect(value, &mut found);
     found
 }
 

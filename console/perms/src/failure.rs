@@ -1,6 +1,7 @@
 //! Why a command fails: text, stable code, exit code, and what may help.
 
 use centaur_client::api::{ApiError, Cause};
+use centaur_manifest::problem::Problem;
 use serde_json::{Map, Value, json};
 
 use crate::exit::ExitStatus;
@@ -64,6 +65,72 @@ pub enum Failure {
         path: String,
         /// What is wrong with it, each with the key.
         problems: Vec<String>,
+    },
+    /// A tool is wanted, and no directory with tools is named.
+    #[error("no tool directory given; use --tools-dir or TOOL_DIRS")]
+    NoToolDirs,
+    /// No tool goes by this name.
+    #[error("no tool named {name}; searched {}{}", roots.join(", "), similar_text(.similar))]
+    ToolNotFound {
+        /// The name.
+        name: String,
+        /// The directories that were searched.
+        roots: Vec<String>,
+        /// Names that are spelled much like it.
+        similar: Vec<String>,
+    },
+    /// It is one, and no tool.
+    #[error("{name} is a persona ({dir}) and has no credentials to grant")]
+    ToolIsPersona {
+        /// Its name.
+        name: String,
+        /// Its directory.
+        dir: String,
+    },
+    /// A manifest has problems.
+    #[error("{file} has {}", crate::printer::count(problems.len(), "problem"))]
+    ManifestInvalid {
+        /// The manifest.
+        file: String,
+        /// All of them.
+        problems: Vec<Problem>,
+    },
+    /// A tool declares no secret of this name.
+    #[error("{tool} declares no secret {name}; it declares {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") })]
+    SecretNameUnknown {
+        /// The tool.
+        tool: String,
+        /// The name.
+        name: String,
+        /// Those that it declares.
+        names: Vec<String>,
+    },
+    /// A policy of 1Password without a vault.
+    #[error("policy {policy} needs a vault; use --op-vault or OP_VAULT")]
+    VaultMissing {
+        /// The policy.
+        policy: &'static str,
+    },
+    /// A reference has no source under the policy.
+    #[error("{0}")]
+    NoSource(String),
+    /// Two tools come to one role.
+    #[error("{other} and {tool} would share role {role}")]
+    SlugCollision {
+        /// The second one.
+        tool: String,
+        /// The first one.
+        other: String,
+        /// The role.
+        role: String,
+    },
+    /// An id that another tool has registered.
+    #[error("{id} belongs to tool {other}; add --adopt to take it over")]
+    ForeignIdTaken {
+        /// The foreign id.
+        id: String,
+        /// The other tool.
+        other: String,
     },
     /// Two options that do not go together, or one that a plan cannot serve.
     #[error("{0}")]
@@ -216,11 +283,19 @@ impl Failure {
             Self::BadPair { .. } => "bad_pair",
             Self::BadInput { .. } => "bad_input",
             Self::BadFile { .. } => "bad_file",
+            Self::NoToolDirs => "no_tool_dirs",
+            Self::ToolNotFound { .. } => "tool_not_found",
+            Self::ToolIsPersona { .. } => "tool_is_persona",
+            Self::ManifestInvalid { .. } => "manifest_invalid",
+            Self::SecretNameUnknown { .. } => "secret_name_unknown",
+            Self::VaultMissing { .. } => "vault_missing",
+            Self::NoSource(_) => "source_invalid",
+            Self::SlugCollision { .. } => "slug_collision",
+            Self::ForeignIdTaken { .. } => "foreign_id_taken",
             Self::NotFound { kind: "principal", .. } | Self::NoSuchName { .. } => "principal_not_found",
             Self::NotFound { kind: "role", .. } => "role_not_found",
             Self::NotFound { kind: "secret", .. } => "secret_not_found",
             Self::NotFound { kind: "grant", .. } => "grant_not_found",
-            Self::NotFound { kind: "tool", .. } => "tool_not_found",
             Self::NotFound { .. } => "credential_not_found",
             Self::NameAmbiguous { .. } => "name_ambiguous",
             Self::SecretAmbiguous { .. } => "secret_ambiguous",
@@ -255,6 +330,11 @@ impl Failure {
             | Self::BadPair { .. }
             | Self::BadInput { .. }
             | Self::BadFile { .. }
+            | Self::NoToolDirs
+            | Self::ToolIsPersona { .. }
+            | Self::SecretNameUnknown { .. }
+            | Self::VaultMissing { .. }
+            | Self::NoSource(_)
             | Self::BadCombination(_)
             | Self::NameAmbiguous { .. }
             | Self::SecretAmbiguous { .. }
@@ -265,8 +345,14 @@ impl Failure {
             | Self::Protected { .. }
             | Self::NeedsYes(_)
             | Self::Declined => ExitStatus::Usage,
-            Self::NotFound { .. } | Self::NoSuchName { .. } => ExitStatus::NotFound,
-            Self::GrantElsewhere { .. } | Self::ConcurrentChange { .. } => ExitStatus::Rejected,
+            Self::NotFound { .. } | Self::NoSuchName { .. } | Self::ToolNotFound { .. } => {
+                ExitStatus::NotFound
+            }
+            Self::ManifestInvalid { .. } => ExitStatus::ManifestInvalid,
+            Self::GrantElsewhere { .. }
+            | Self::ConcurrentChange { .. }
+            | Self::SlugCollision { .. }
+            | Self::ForeignIdTaken { .. } => ExitStatus::Rejected,
             Self::Partial { .. } => ExitStatus::Partial,
             Self::Interrupted { .. } => ExitStatus::Interrupted,
             Self::Dead { .. } | Self::Unsupported(_) | Self::ChecksFailed(_) | Self::Runtime => {
@@ -293,6 +379,8 @@ impl Failure {
                 Some("`roles list` shows those there are; `roles create` makes one".to_owned())
             }
             Self::NotFound { kind: "secret", .. } => Some("`secrets list` shows those there are".to_owned()),
+            Self::ToolNotFound { .. } => Some("`tools list` shows those there are".to_owned()),
+            Self::ManifestInvalid { .. } => Some("`tools validate` checks all of them".to_owned()),
             Self::Partial { cause, .. } => Some(format!("stopped by: {cause}")),
             Self::Remote { error, .. } => remote_hint(error),
             _ => None,
@@ -301,8 +389,12 @@ impl Failure {
 
     /// Lines under the text, one per problem.
     pub fn lines(&self) -> Vec<String> {
-        if let Self::BadFile { problems, .. } = self {
-            return problems.clone();
+        match self {
+            Self::BadFile { problems, .. } => return problems.clone(),
+            Self::ManifestInvalid { problems, .. } => {
+                return problems.iter().map(ToString::to_string).collect();
+            }
+            _ => {}
         }
         let Self::Remote { error, .. } = self else { return Vec::new() };
         let Cause::Answered { status, message, details, .. } = &*error.cause else { return Vec::new() };
@@ -329,9 +421,14 @@ impl Failure {
             },
             _ => None,
         };
-        if let Self::BadFile { problems, .. } = self {
-            out.insert("problems".to_owned(), json!(problems));
-        }
+        let problems: Option<Value> = match self {
+            Self::BadFile { problems, .. } => Some(json!(problems)),
+            Self::ManifestInvalid { problems, .. } => {
+                Some(problems.iter().map(crate::tools::problem).collect())
+            }
+            _ => None,
+        };
+        out.extend(problems.map(|problems| ("problems".to_owned(), problems)));
         if let Self::Partial { cause, .. } = self {
             out.insert("cause".to_owned(), cause.code().into());
         }
@@ -345,6 +442,11 @@ impl Failure {
         }
         Value::Object(out)
     }
+}
+
+/// `; similar: a, b`
+fn similar_text(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!("; similar: {}", names.join(", ")) }
 }
 
 fn remote_code(error: &ApiError) -> &'static str {

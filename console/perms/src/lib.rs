@@ -23,11 +23,13 @@ mod interrupt;
 pub mod ledger;
 pub mod plan;
 pub mod printer;
+pub mod registration;
 pub mod report;
 pub mod session;
 pub mod settings;
 pub mod shape;
 pub mod span;
+pub mod tools;
 
 use std::ffi::OsString;
 

@@ -56,6 +56,11 @@ impl Plan {
         self.changes.iter().chain(&self.removals)
     }
 
+    /// The same, to be put into another plan.
+    pub fn into_steps(self) -> impl Iterator<Item = Step> {
+        self.changes.into_iter().chain(self.removals)
+    }
+
     /// How many steps change something.
     pub fn pending(&self) -> usize {
         self.steps().filter(|step| step.is_pending()).count()

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::RegisterArgs;
+
 /// `export`
 #[derive(Debug, Args)]
 pub struct ExportArgs {
@@ -29,4 +31,8 @@ pub struct DeclaredArgs {
     /// Take nothing away
     #[arg(long)]
     pub additive: bool,
+
+    /// How tools are registered.
+    #[command(flatten)]
+    pub how: RegisterArgs,
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{ListArgs, PrincipalArg};
+use super::{ListArgs, PrincipalArg, RegisterArgs};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -70,6 +70,10 @@ pub struct PrincipalsGrant {
     #[command(flatten)]
     pub principal: PrincipalArg,
 
+    /// Register a tool and assign its role; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub tool: Vec<String>,
+
     /// Assign a role; may be repeated
     #[arg(long, value_name = "ROLE")]
     pub role: Vec<String>,
@@ -77,6 +81,10 @@ pub struct PrincipalsGrant {
     /// Grant a secret directly: id, foreign id or TYPE/FOREIGN_ID; may be repeated
     #[arg(long, value_name = "SECRET")]
     pub secret: Vec<String>,
+
+    /// How tools are registered.
+    #[command(flatten)]
+    pub how: RegisterArgs,
 
     /// Make the principal even when its foreign id is of no known form
     #[arg(long)]
@@ -101,6 +109,10 @@ pub struct PrincipalsRevoke {
     /// From whom.
     #[command(flatten)]
     pub principal: PrincipalArg,
+
+    /// Take the role of a tool away; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub tool: Vec<String>,
 
     /// Take a role away; may be repeated
     #[arg(long, value_name = "ROLE")]

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::ListArgs;
+use super::{ListArgs, RegisterArgs};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -56,6 +56,22 @@ pub struct RolesGrant {
     #[arg(long, value_name = "SECRET")]
     pub secret: Vec<String>,
 
+    /// Register a tool and put its secrets into the role; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub tool: Vec<String>,
+
+    /// With one --tool: only the secret that it declares under this name; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub secret_name: Vec<String>,
+
+    /// Put the secrets of tools into the tools' own roles too
+    #[arg(long)]
+    pub also_tool_role: bool,
+
+    /// How tools are registered.
+    #[command(flatten)]
+    pub how: RegisterArgs,
+
     /// Make the role if there is none (as it is by default)
     #[arg(long, overrides_with = "no_create")]
     pub create: bool,
@@ -83,6 +99,10 @@ pub struct RolesRevoke {
     /// A secret; may be repeated
     #[arg(long, value_name = "SECRET")]
     pub secret: Vec<String>,
+
+    /// All secrets of a tool; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub tool: Vec<String>,
 }
 
 /// `roles create`

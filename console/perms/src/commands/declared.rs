@@ -11,11 +11,15 @@ use crate::report::Report;
 use crate::session::Session;
 
 pub(super) async fn diff(session: &Session, args: &DeclaredArgs) -> Result<Report, Failure> {
-    Ok(plan::plan(session, &document(session, args)?, args.additive).await?.differences(true))
+    let document = document(session, args)?;
+    let (plan, registrar) = plan::plan(session, &document, args.additive, &args.how).await?;
+    Ok(registrar.finish(plan.differences(true)))
 }
 
 pub(super) async fn apply(session: &Session, args: &DeclaredArgs) -> Result<Report, Failure> {
-    plan::plan(session, &document(session, args)?, args.additive).await?.run(session).await
+    let document = document(session, args)?;
+    let (plan, registrar) = plan::plan(session, &document, args.additive, &args.how).await?;
+    Ok(registrar.finish(plan.run(session).await?))
 }
 
 /// The file, when it is of the namespace that the command works in.

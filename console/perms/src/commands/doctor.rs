@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 
 use crate::credential::sources;
 use crate::failure::Failure;
-use crate::printer::Table;
+use crate::printer::{Table, count};
 use crate::report::Report;
 use crate::session::{Calls as _, Session};
 use crate::settings::SourcePolicy;
 use crate::shape::MANAGED;
+use crate::tools;
 
 /// A clock that is off by more than this makes ends of grants and tokens surprising.
 const SKEW: Duration = Duration::from_secs(30);
@@ -47,6 +48,7 @@ pub(super) async fn run(session: &Session) -> Report {
     }
     vault(session, &mut checks);
     roots(session, &mut checks);
+    manifests(session, &mut checks);
     let mut table = Table::new();
     for check in &checks {
         table.row([check.name, check.state.as_str(), &check.detail]);
@@ -165,6 +167,34 @@ fn roots(session: &Session, checks: &mut Vec<Check>) {
             Err(error) => (State::Bad, format!("{}: {}", dir.display(), error.kind())),
         };
         checks.push(Check { name: "tool directory", state, detail });
+    }
+}
+
+/// Each tool can be read, and no two would share a role.
+fn manifests(session: &Session, checks: &mut Vec<Check>) {
+    let Ok(catalog) = tools::catalog(session) else { return };
+    let mut add = |state, detail: String| checks.push(Check { name: "manifests", state, detail });
+    let mut is_good = true;
+    for tool in &catalog.tools {
+        let problems = tool.problems();
+        if let Some(first) = problems.first() {
+            is_good = false;
+            let more = if problems.len() > 1 {
+                format!(" (and {} more)", problems.len() - 1)
+            } else {
+                String::new()
+            };
+            add(State::Bad, format!("{first}{more}"));
+        }
+        if let Some(other) = catalog.holder_of_role(tool) {
+            is_good = false;
+            add(State::Bad, format!("{} and {} would share role {}", other.name, tool.name, tool.role()));
+        }
+    }
+    if is_good {
+        let warnings: usize = catalog.tools.iter().map(|tool| tool.warnings.len()).sum();
+        let (tools, warnings) = (count(catalog.tools.len(), "tool"), count(warnings, "warning"));
+        add(State::Good, format!("{tools}, {warnings}"));
     }
 }
 

@@ -226,7 +226,11 @@ async fn everything_is_read_before_anything_is_written() {
             3,
             "secret static/gone does not exist in namespace default",
         ),
-        ("[[role]]\nid = \"new\"\ntools = [\"gone\"]\n", 3, "tool gone does not exist in namespace default"),
+        (
+            "[[role]]\nid = \"new\"\ntools = [\"gone\"]\n",
+            2,
+            "no tool directory given; use --tools-dir or TOOL_DIRS",
+        ),
         ("[[role]]\nid = \"role_aaaaaaaa\"\n", 3, "role role_aaaaaaaa does not exist in namespace default"),
         ("[[role]]\nid = \"new\"\nsecrets = [\"a\", \"static/a\"]\n", 2, "role new names the secret a twice"),
         (

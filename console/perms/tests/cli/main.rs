@@ -14,3 +14,4 @@ mod relay;
 mod roles;
 mod secrets;
 mod support;
+mod tools;

@@ -21,6 +21,10 @@ pub(in crate::commands) async fn run(session: &Session, what: &str, prefix: &str
 }
 
 async fn names(session: &Session, what: &str) -> Result<Vec<String>, Failure> {
+    if what == "tools" {
+        let tools = crate::tools::catalog(session)?.tools;
+        return Ok(tools.into_iter().filter(|tool| !tool.is_persona()).map(|tool| tool.name).collect());
+    }
     let everything = session.everything();
     let api = session.api()?;
     Ok(match what {

@@ -8,9 +8,9 @@ use centaur_manifest::principal::Form;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::tools::{self, Wanted};
+use super::tools::{self, Tools, Wanted};
 use crate::address::{self, SecretName, Who};
-use crate::args::PrincipalArg;
+use crate::args::{PrincipalArg, RegisterArgs};
 use crate::commands::principals::{grant as principal_grant, tombstone};
 use crate::commands::roles::create as role_create;
 use crate::commands::{grant_end, renew, reprioritize};
@@ -18,17 +18,24 @@ use crate::declared::{self, DIRECT_PRIORITY, Document, Held, PrincipalEntry, ROL
 use crate::failure::Failure;
 use crate::fetch;
 use crate::plan::{Action, Call, Made, MadeSecret, Plan, Seen, Step, Target, Terms};
+use crate::registration::Registrar;
 use crate::session::{Calls as _, Session};
 use crate::shape::{Identity, MANAGED};
 use crate::span::{self, Direction};
 
 /// Reads what there is, and plans the difference. `is_additive` leaves out what would take something away.
-pub(super) async fn plan(session: &Session, document: &Document, is_additive: bool) -> Result<Plan, Failure> {
+pub(super) async fn plan<'a>(
+    session: &'a Session,
+    document: &Document,
+    is_additive: bool,
+    how: &'a RegisterArgs,
+) -> Result<(Plan, Registrar<'a>), Failure> {
     let mut plan = Plan::new().destructive();
-    let tools = tools::of(session, &mut plan, &document.role).await?;
+    let mut registrar = Registrar::new(session, how);
+    let tools = tools::of(session, &mut registrar, &mut plan, &document.role).await?;
     let roles = read_roles(session, document).await?;
     let principals = read_principals(session, document).await?;
-    let secrets = read_secrets(session, document, &tools).await?;
+    let secrets = read_secrets(session, document, &tools.secrets).await?;
     let mut work = Work { session, plan, tools, secrets, is_additive, now: OffsetDateTime::now_utc() };
     for (entry, stored) in document.role.iter().zip(&roles.of_entries) {
         work.role(entry, stored.as_ref()).await?;
@@ -36,7 +43,7 @@ pub(super) async fn plan(session: &Session, document: &Document, is_additive: bo
     for (entry, stored) in document.principal.iter().zip(&principals) {
         work.principal(entry, stored, &roles).await?;
     }
-    Ok(work.plan)
+    Ok((work.plan, registrar))
 }
 
 /// A role and what it holds.
@@ -164,7 +171,7 @@ fn made_by_a_tool(text: &str, tools: &BTreeMap<String, Vec<Wanted>>) -> Result<O
 struct Work<'a> {
     session: &'a Session,
     plan: Plan,
-    tools: BTreeMap<String, Vec<Wanted>>,
+    tools: Tools,
     secrets: BTreeMap<String, Wanted>,
     is_additive: bool,
     now: OffsetDateTime,
@@ -224,6 +231,9 @@ impl Work<'_> {
         let (made, grants) = if let Some(StoredRole { row, grants }) = stored {
             self.rename(row, entry.name.as_deref());
             (Made::Id(row.id), grants.as_slice())
+        } else if let Some(name) = self.tools.made_roles.get(&entry.id).cloned() {
+            self.name_made(&entry.id, &name, entry.name.as_deref());
+            (Made::By(entry.id.clone()), [].as_slice())
         } else {
             let name = entry.name.as_deref().unwrap_or(&entry.id);
             let labels = json!({ MANAGED.0: MANAGED.1 });
@@ -234,8 +244,18 @@ impl Work<'_> {
         let called = stored.map_or_else(|| entry.id.clone(), |stored| stored.row.called());
         let holder = Holder::Role(made, called);
         let of_tools: Vec<Wanted> =
-            entry.tools.iter().filter_map(|tool| self.tools.get(tool)).flatten().cloned().collect();
+            entry.tools.iter().filter_map(|tool| self.tools.secrets.get(tool)).flatten().cloned().collect();
         self.membership(&holder, of_tools, &entry.secrets, grants).await
+    }
+
+    /// The role of a tool, which registering the tool makes under a name of its own.
+    fn name_made(&mut self, id: &str, made: &str, name: Option<&str>) {
+        let Some(name) = name.filter(|name| *name != made) else { return };
+        let target = Target { kind: "role", id: None, foreign_id: Some(id.to_owned()) };
+        let data = json!({ "namespace": self.session.namespace(), "foreign_id": id, "name": name });
+        let call = Call::PutRole { at: id.to_owned(), data, seen: Seen::default() };
+        let step = Step::new(Action::Update, target, "the file names it so", call);
+        self.plan.push(step.changing("name", made, name));
     }
 
     fn rename(&mut self, row: &Role, name: Option<&str>) {

@@ -1,6 +1,7 @@
 //! `principals grant`
 
 use centaur_client::api::{Grant, Principal, Role, Secret};
+use centaur_manifest::discover::Catalog;
 use centaur_manifest::principal::Form;
 use serde_json::json;
 
@@ -10,19 +11,38 @@ use crate::args::PrincipalsGrant;
 use crate::commands::{regrant, terms};
 use crate::failure::Failure;
 use crate::plan::{Action, Call, Made, MadeSecret, Plan, Seen, Step, Target, Terms};
+use crate::registration::{Registered, Registrar};
 use crate::report::Report;
 use crate::session::{Calls as _, Session};
 use crate::shape::{Identity as _, MANAGED};
+use crate::tools;
 
 pub(in crate::commands) async fn run(session: &Session, args: &PrincipalsGrant) -> Result<Report, Failure> {
     if !args.grant_id.is_empty() {
         return Err(Failure::WrongVerb("--grant-id works only with revoke"));
     }
-    if args.role.is_empty() && args.secret.is_empty() {
+    if args.tool.is_empty() && args.role.is_empty() && args.secret.is_empty() {
         return Err(Failure::NothingToDo("--tool, --role or --secret"));
     }
     let terms = terms(args.priority, args.expires.as_deref(), args.secret.is_empty())?;
+    let catalog = if args.tool.is_empty() { Catalog::default() } else { tools::catalog(session)? };
+    let chosen = tools::chosen(session, &catalog, &args.tool)?;
     let who = address::principal(session, &args.principal).await?;
+    let namespace = match &who {
+        Who::Found(principal) => principal.namespace.clone(),
+        Who::Missing { .. } => session.namespace().to_owned(),
+    };
+    if !chosen.is_empty() {
+        // Tools are registered in the namespace of the command.
+        address::same_namespace("principal", &args.principal.principal, &namespace, session.namespace())?;
+    }
+    let mut registrar = Registrar::new(session, &args.how);
+    let mut tool_roles = Vec::new();
+    for chosen in &chosen {
+        let mut steps = Plan::new();
+        let registered = registrar.register(&mut steps, chosen, &[], true, &[]).await?;
+        tool_roles.push((chosen.tool.name.as_str(), registered, steps));
+    }
     let mut roles = Vec::new();
     for text in &args.role {
         roles.push(address::existing_role(session, text).await?);
@@ -31,23 +51,26 @@ pub(in crate::commands) async fn run(session: &Session, args: &PrincipalsGrant) 
     for text in &args.secret {
         secrets.push(address::secret(session, text).await?);
     }
-    let namespace = match &who {
-        Who::Found(principal) => principal.namespace.clone(),
-        Who::Missing { .. } => session.namespace().to_owned(),
-    };
     for role in &roles {
         address::same_namespace("role", &role.called(), &role.namespace, &namespace)?;
     }
     let mut plan = Plan::new();
-    let to = principal_step(&mut plan, session, &who, args, &roles)?;
-    let (held, granted) = standing(session, &who, &roles, &secrets).await?;
+    let mut given: Vec<String> = chosen.iter().map(|chosen| chosen.tool.role()).collect();
+    given.extend(roles.iter().flat_map(|role| [role.called(), role.id.to_string()]));
+    let to = principal_step(&mut plan, session, &who, args, &given)?;
+    let needs_roles = !(roles.is_empty() && tool_roles.is_empty());
+    let (held, granted) = standing(session, &who, needs_roles, !secrets.is_empty()).await?;
+    for (tool, registered, steps) in tool_roles {
+        plan.extend(steps.into_steps());
+        plan.push(assign_tool(&to, tool, &registered, &held));
+    }
     for role in &roles {
         plan.push(assign(&to, role, &held));
     }
     for secret in &secrets {
         plan.push(grant(&to, secret, &granted, &terms));
     }
-    plan.run(session).await
+    Ok(registrar.finish(plan.run(session).await?))
 }
 
 /// To whom, as steps name it.
@@ -62,12 +85,12 @@ fn principal_step(
     session: &Session,
     who: &Who,
     args: &PrincipalsGrant,
-    roles: &[Role],
+    given: &[String],
 ) -> Result<To, Failure> {
     match who {
         Who::Found(principal) => {
             let target = target(principal);
-            match tombstone::clear(principal, &roles.iter().collect::<Vec<_>>()) {
+            match tombstone::revise(principal, given, &[]) {
                 Some(step) => plan.push(step),
                 None => plan.push(Step::in_place(target, "it is there")),
             }
@@ -104,18 +127,27 @@ fn target(principal: &Principal) -> Target {
 async fn standing(
     session: &Session,
     who: &Who,
-    roles: &[Role],
-    secrets: &[Secret],
+    needs_roles: bool,
+    needs_grants: bool,
 ) -> Result<(Vec<Role>, Vec<Grant>), Failure> {
     let Who::Found(principal) = who else { return Ok((Vec::new(), Vec::new())) };
     let api = session.api()?;
-    let held = if roles.is_empty() { Vec::new() } else { api.roles_of(principal.id).await.of(session)? };
-    let granted = if secrets.is_empty() {
-        Vec::new()
-    } else {
-        api.grants_of_principal(principal.id).await.of(session)?
-    };
+    let held = if needs_roles { api.roles_of(principal.id).await.of(session)? } else { Vec::new() };
+    let granted =
+        if needs_grants { api.grants_of_principal(principal.id).await.of(session)? } else { Vec::new() };
     Ok((held, granted))
+}
+
+/// The role of a tool, as the last step of the tool.
+fn assign_tool(to: &To, tool: &str, registered: &Registered, held: &[Role]) -> Step {
+    let is_held = matches!(&registered.role, Made::Id(id) if held.iter().any(|held| held.id == *id));
+    let step = if is_held {
+        Step::in_place(registered.target.clone(), "it is assigned")
+    } else {
+        let call = Call::Assign { principal: to.made.clone(), role: registered.role.clone() };
+        Step::new(Action::Assign, registered.target.clone(), "asked for with --tool", call)
+    };
+    step.with("principal", to.called.as_str()).of_tool(tool)
 }
 
 fn assign(to: &To, role: &Role, held: &[Role]) -> Step {

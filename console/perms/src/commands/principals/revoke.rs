@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use centaur_base::oid::{GrantId, Oid as _, RoleId};
 use centaur_client::api::{Grant, Grantee, Principal, Role, Secret};
+use centaur_manifest::register::tool_role;
 use serde_json::json;
 
 use super::tombstone;
@@ -17,7 +18,8 @@ use crate::session::{Calls as _, Session};
 use crate::shape::Identity as _;
 
 pub(in crate::commands) async fn run(session: &Session, args: &PrincipalsRevoke) -> Result<Report, Failure> {
-    if args.role.is_empty() && args.secret.is_empty() && args.grant_id.is_empty() {
+    let is_empty = args.role.is_empty() && args.secret.is_empty() && args.grant_id.is_empty();
+    if args.tool.is_empty() && is_empty {
         return Err(Failure::NothingToDo("--tool, --role, --secret or --grant-id"));
     }
     let api = session.api()?;
@@ -26,7 +28,7 @@ pub(in crate::commands) async fn run(session: &Session, args: &PrincipalsRevoke)
     for text in &args.secret {
         secrets.push(address::secret(session, text).await?);
     }
-    let held = if args.role.is_empty() && secrets.is_empty() {
+    let held = if args.tool.is_empty() && args.role.is_empty() && secrets.is_empty() {
         Vec::new()
     } else {
         api.roles_of(principal.id).await.of(session)?
@@ -39,10 +41,19 @@ pub(in crate::commands) async fn run(session: &Session, args: &PrincipalsRevoke)
 
     let mut plan = Plan::new();
     let mut taken = Vec::new();
+    for tool in &args.tool {
+        match held_as(&held, &tool_role(tool)) {
+            Some(role) => {
+                plan.push(unassign(&principal, role, "asked for with --tool"));
+                taken.push(role);
+            }
+            None => absent(session, &mut plan, "tool", tool, &principal),
+        }
+    }
     for text in &args.role {
         match held_as(&held, text) {
             Some(role) => {
-                plan.push(unassign(&principal, role));
+                plan.push(unassign(&principal, role, "asked for with --role"));
                 taken.push(role);
             }
             None => absent(session, &mut plan, "role", text, &principal),
@@ -98,10 +109,10 @@ fn absent(session: &Session, plan: &mut Plan, kind: &'static str, text: &str, pr
     plan.push(Step::in_place(target, "it is not there").with("principal", principal.called()));
 }
 
-fn unassign(principal: &Principal, role: &Role) -> Step {
+fn unassign(principal: &Principal, role: &Role, reason: &str) -> Step {
     let target = Target { kind: "role", id: Some(role.id.to_string()), foreign_id: role.foreign_id.clone() };
     let call = Call::Unassign { principal: principal.id, role: role.id };
-    Step::new(Action::Unassign, target, "asked for with --role", call).with("principal", principal.called())
+    Step::new(Action::Unassign, target, reason, call).with("principal", principal.called())
 }
 
 fn withdraw(grant: GrantId, secret: Option<String>, principal: &Principal) -> Step {

@@ -24,13 +24,6 @@ pub(super) fn record(principal: &Principal, roles: &[&Role]) -> Option<Step> {
     write(principal, all, "no automatic path shall assign the role again")
 }
 
-/// Clears roles that are given again; `None` when none is recorded.
-pub(super) fn clear(principal: &Principal, roles: &[&Role]) -> Option<Step> {
-    let mut all = recorded(&principal.labels);
-    all.retain(|name| !roles.iter().any(|role| *name == role.called() || *name == role.id.to_string()));
-    write(principal, all, "the role is granted again")
-}
-
 /// Records roles that are taken away and clears those that are given, by what they are called; `None` when nothing
 /// changes.
 pub(in crate::commands) fn revise(principal: &Principal, given: &[String], taken: &[String]) -> Option<Step> {

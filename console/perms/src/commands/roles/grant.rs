@@ -2,6 +2,7 @@
 
 use centaur_base::oid::RoleId;
 use centaur_client::api::{Grant, Role, Secret};
+use centaur_manifest::discover::Catalog;
 use serde_json::json;
 
 use super::create::{create, target};
@@ -10,15 +11,23 @@ use crate::args::RolesGrant;
 use crate::commands::{regrant, terms};
 use crate::failure::Failure;
 use crate::plan::{Action, Call, Made, MadeSecret, Plan, Step, Target, Terms};
+use crate::registration::{GrantedTo, Registrar};
 use crate::report::Report;
 use crate::session::{Calls as _, Session};
 use crate::shape::{Identity as _, MANAGED};
+use crate::tools;
 
 pub(in crate::commands) async fn run(session: &Session, args: &RolesGrant) -> Result<Report, Failure> {
-    if args.secret.is_empty() {
+    if args.secret.is_empty() && args.tool.is_empty() {
         return Err(Failure::NothingToDo("--secret or --tool"));
     }
+    if !args.secret_name.is_empty() && args.tool.len() != 1 {
+        let text = "--secret-name goes with exactly one --tool";
+        return Err(Failure::BadCombination(text.to_owned()));
+    }
     let terms = terms(args.priority, args.expires.as_deref(), args.secret.is_empty())?;
+    let catalog = if args.tool.is_empty() { Catalog::default() } else { tools::catalog(session)? };
+    let chosen = tools::chosen(session, &catalog, &args.tool)?;
     let role = address::role(session, &args.role.role).await?;
     if role.is_none() && args.no_create {
         return Err(address::missing(session, "role", &args.role.role));
@@ -30,6 +39,9 @@ pub(in crate::commands) async fn run(session: &Session, args: &RolesGrant) -> Re
         let secret = address::secret(session, text).await?;
         address::same_namespace("secret", &secret.called(), &secret.namespace, &namespace)?;
         secrets.push(secret);
+    }
+    if !chosen.is_empty() {
+        address::same_namespace("role", &args.role.role, &namespace, session.namespace())?;
     }
     let mut plan = Plan::new();
     let (made, granted) = if let Some(role) = &role {
@@ -46,7 +58,16 @@ pub(in crate::commands) async fn run(session: &Session, args: &RolesGrant) -> Re
     for secret in &secrets {
         plan.push(grant(&made, &called, secret, &granted, &terms));
     }
-    plan.run(session).await
+    let into = [GrantedTo { role: made, called, granted }];
+    let mut registrar = Registrar::new(session, &args.how);
+    for chosen in &chosen {
+        // Its own role may be the one that is meant.
+        let is_own = chosen.tool.role() == into[0].called;
+        let others: &[GrantedTo] = if is_own { &[] } else { &into };
+        let to_own = is_own || args.also_tool_role;
+        registrar.register(&mut plan, chosen, &args.secret_name, to_own, others).await?;
+    }
+    Ok(registrar.finish(plan.run(session).await?))
 }
 
 fn grant(role: &Made<RoleId>, called: &str, secret: &Secret, granted: &[Grant], terms: &Terms) -> Step {

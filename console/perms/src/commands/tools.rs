@@ -1,0 +1,7 @@
+//! `tools …`
+
+pub(super) mod list;
+pub(super) mod register;
+pub(super) mod show;
+pub(super) mod sync;
+pub(super) mod validate;
