@@ -14,6 +14,7 @@
 //!    proxy wrote and every byte a client got for the real values.
 
 pub mod bench;
+pub mod canary;
 pub mod chance;
 pub mod client;
 pub mod console;
@@ -33,6 +34,7 @@ pub mod tools;
 pub mod wait;
 pub mod world;
 
+pub use canary::Canary;
 pub use client::{Conn, Reply};
 pub use console::Console;
 pub use origin::{Origin, Seen};

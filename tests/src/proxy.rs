@@ -257,6 +257,11 @@ pub fn console() -> PathBuf {
     program("CENTAUR_CONSOLE_BIN", "centaur-console", "centaur-console")
 }
 
+/// `centaur-perms`: `CENTAUR_PERMS_BIN`, else the one built beside this test.
+pub fn perms() -> PathBuf {
+    program("CENTAUR_PERMS_BIN", "centaur-perms", "centaur-perms")
+}
+
 fn program(variable: &str, name: &str, package: &str) -> PathBuf {
     if let Some(path) = std::env::var_os(variable) {
         return PathBuf::from(path);

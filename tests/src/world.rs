@@ -45,6 +45,7 @@ pub struct Builder {
     transforms: String,
     secrets: String,
     allow: Vec<String>,
+    no_allowlist: bool,
     proxy_keys: String,
     tls_keys: String,
     dns: Option<String>,
@@ -80,6 +81,7 @@ impl Builder {
             transforms: String::new(),
             secrets: String::new(),
             allow: Vec::new(),
+            no_allowlist: false,
             proxy_keys: String::new(),
             tls_keys: String::new(),
             dns: None,
@@ -101,6 +103,12 @@ impl Builder {
     /// Allows by a whole rule, in YAML flow style.
     pub fn allow_rule(mut self, rule: &str) -> Self {
         self.allow.push(rule.to_owned());
+        self
+    }
+
+    /// No allowlist in the file at all, so that another source decides.
+    pub fn without_allowlist(mut self) -> Self {
+        self.no_allowlist = true;
         self
     }
 
@@ -241,7 +249,9 @@ impl Builder {
         );
         yaml.push_str("transforms:\n");
         yaml.push_str(&self.transforms);
-        let _ = writeln!(yaml, "  - name: allowlist\n    config: {{rules: [{}]}}", self.allow.join(", "));
+        if !self.no_allowlist {
+            let _ = writeln!(yaml, "  - name: allowlist\n    config: {{rules: [{}]}}", self.allow.join(", "));
+        }
         if !self.secrets.is_empty() {
             let _ = write!(yaml, "  - name: secrets\n    config:\n      secrets:\n{}", self.secrets);
         }

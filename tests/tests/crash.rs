@@ -8,8 +8,10 @@ use centaur_base::Secret;
 use centaur_e2e::chance::Chance;
 use centaur_e2e::load::Writer;
 use centaur_e2e::real::{Console, Database, SEALING_KEY};
+use centaur_e2e::wait::within;
 use centaur_store::{AuditFilter, Chain, KeyRing, Options, Store};
 use futures_util::future::join_all;
+use tokio::sync::watch;
 
 const WRITERS: u64 = 4;
 
@@ -45,7 +47,7 @@ async fn survive(database: &Database, plan: &Plan) {
     let mut starting = plan.starting;
     let mut starts = Duration::ZERO;
     for left in (0..plan.loaded).rev() {
-        run_until_killed(console, &mut writers, pause(&mut chance, 80)).await;
+        run_until_killed(console, &mut writers, &mut chance).await;
         // Spread over the run.
         while starting > plan.starting * left / plan.loaded {
             kill_while_starting(database, &mut chance, 10).await;
@@ -87,11 +89,18 @@ async fn kill_while_starting(database: &Database, chance: &mut Chance, up_to_mil
     console.kill().await;
 }
 
-async fn run_until_killed(console: Console, writers: &mut [Writer], after: Duration) {
+/// Kills it a moment after some writes were acknowledged: on a machine of any speed some were, and some were not.
+async fn run_until_killed(console: Console, writers: &mut [Writer], chance: &mut Chance) {
     let api = console.api();
-    let load = join_all(writers.iter_mut().map(|writer| writer.run(&api)));
+    let (acknowledged, mut progress) = watch::channel(0);
+    let load = async move {
+        join_all(writers.iter_mut().map(|writer| writer.run(&api, &acknowledged))).await;
+    };
+    let (enough, then) = (chance.below(12), pause(chance, 15));
     let kill = async {
-        tokio::time::sleep(after).await;
+        // An error is the end of all writers.
+        let _ = within("some writes", progress.wait_for(|done| *done >= enough)).await;
+        tokio::time::sleep(then).await;
         console.kill().await;
     };
     tokio::join!(load, kill);

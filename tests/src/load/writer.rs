@@ -1,6 +1,7 @@
 //! Writes at random until the console is gone, and knows what has to be there when it is back.
 
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::observe::{Proxy, delivered, observe};
 use super::operation::{Ids, Operation};
@@ -53,9 +54,12 @@ impl Writer {
         }
     }
 
-    /// Writes until a request has no answer, or one that says that the console is not there.
-    pub async fn run(&mut self, api: &Api) {
-        while self.step(api).await {}
+    /// Writes until a request has no answer, or one that says that the console is not there; counts what was
+    /// acknowledged.
+    pub async fn run(&mut self, api: &Api, acknowledged: &watch::Sender<u64>) {
+        while self.step(api).await {
+            acknowledged.send_modify(|count| *count += 1);
+        }
     }
 
     async fn step(&mut self, api: &Api) -> bool {

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
+use futures_util::future::join_all;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -25,7 +26,7 @@ pub const SEALING_KEY: &str = "one:BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
 pub struct Console {
     child: Child,
     log: Arc<Log>,
-    reader: JoinHandle<()>,
+    readers: [JoinHandle<()>; 2],
 }
 
 #[derive(Default)]
@@ -72,20 +73,17 @@ impl Console {
             .env_clear()
             .envs(env)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .expect("the console starts");
         let log = Arc::new(Log::default());
-        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-        let kept = log.clone();
-        let reader = tokio::spawn(async move {
-            while let Ok(Some(line)) = lines.next_line().await {
-                kept.add(&line);
-            }
-        });
-        Self { child, log, reader }
+        let readers = [
+            tokio::spawn(keep(child.stderr.take().expect("piped"), log.clone())),
+            tokio::spawn(keep(child.stdout.take().expect("piped"), log.clone())),
+        ];
+        Self { child, log, readers }
     }
 
     /// Where it listens.
@@ -103,7 +101,7 @@ impl Console {
         Api::new(self.address())
     }
 
-    /// Standard error so far.
+    /// Standard error so far, and standard output.
     pub fn log(&self) -> String {
         self.log.text.lock().expect("lock").clone()
     }
@@ -111,7 +109,7 @@ impl Console {
     /// SIGKILL, whatever it is doing; waits until it is gone.
     pub async fn kill(mut self) -> String {
         within("the console to be gone", self.child.kill()).await.expect("kill");
-        let _ = within("the console's output to close", self.reader).await;
+        let _ = within("the console's output to close", join_all(self.readers)).await;
         self.log.text.lock().expect("lock").clone()
     }
 
@@ -120,9 +118,16 @@ impl Console {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         kill_process(id.expect("it runs"), Signal::TERM).expect("a signal");
         let status = within("the console to end", self.child.wait()).await.expect("wait");
-        let _ = within("the console's output to close", self.reader).await;
+        let _ = within("the console's output to close", join_all(self.readers)).await;
         let text = self.log.text.lock().expect("lock").clone();
         (status, text)
+    }
+}
+
+async fn keep(stream: impl AsyncRead + Unpin, log: Arc<Log>) {
+    let mut lines = BufReader::new(stream).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        log.add(&line);
     }
 }
 

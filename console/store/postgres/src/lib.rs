@@ -1,10 +1,11 @@
 //! A PostgreSQL server of the Debian package, for the time of the tests. A development dependency and nothing else: it
 //! panics where there is none.
 //!
-//! One server serves all tests of the process, each in a database of its own. A shell waits for the end of its
-//! standard input, which comes when this process ends, however it ends; then it stops the server and removes its
-//! files.
+//! One server serves all tests of the process, each in a database of its own; a test that has to stop its server has
+//! one [of its own](OwnServer). A shell waits for the end of its standard input, which comes when this process ends,
+//! however it ends; then it stops the server and removes its files.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -19,17 +20,46 @@ pub async fn new_database() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     // Blocks a test's own thread and no other's; the first test starts the server, the others wait for it.
     let server = SERVER.get_or_init(Server::start);
-    let name = format!("test_{}", NEXT.fetch_add(1, Ordering::SeqCst));
-    let mut admin = server.connect().await;
-    let create = format!("CREATE DATABASE {name} TEMPLATE template0");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut admin).await.expect("a database");
-    server.address(&name)
+    server.new_database(&format!("test_{}", NEXT.fetch_add(1, Ordering::SeqCst))).await
+}
+
+/// A server that no other test has, with one empty database. It can be stopped and started again.
+pub struct OwnServer {
+    server: Server,
+    address: String,
+}
+
+impl OwnServer {
+    /// Starts one.
+    pub async fn start() -> Self {
+        let server = Server::start();
+        let address = server.new_database("test").await;
+        Self { server, address }
+    }
+
+    /// The address of its database, whether it runs or not.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Ends its connections and stops it; waits until it is gone.
+    pub fn stop(&mut self) {
+        self.server.order("halt");
+        self.server.wait(false);
+    }
+
+    /// Starts it with what it had; waits until it answers.
+    pub async fn start_again(&mut self) {
+        self.server.order("run");
+        self.server.wait(true);
+        drop(self.server.connect().await);
+    }
 }
 
 struct Server {
     directory: PathBuf,
     /// Holds the pipe that keeps the server alive.
-    _shell: Child,
+    shell: Child,
 }
 
 impl Server {
@@ -40,28 +70,40 @@ impl Server {
         let script = format!(
             "set -e; bin={bin}; dir={dir}; cd $dir; \
              {as_user} $bin/initdb -D $dir/data -U centaur --auth=trust -E UTF8 --no-sync >$dir/initdb.log 2>&1; \
-             {as_user} $bin/postgres -D $dir/data -k $dir -h '' -F -c max_connections=200 \
-                 -c synchronous_commit=off -c full_page_writes=off </dev/null >$dir/server.log 2>&1 & \
-             server=$!; \
-             cat >/dev/null; \
-             kill -INT $(head -n1 $dir/data/postmaster.pid) 2>/dev/null || kill $server; wait $server || true; \
+             run() {{ \
+                 {as_user} $bin/postgres -D $dir/data -k $dir -h '' -F -c max_connections=200 \
+                     -c synchronous_commit=off -c full_page_writes=off </dev/null >>$dir/server.log 2>&1 & \
+                 server=$!; \
+             }}; \
+             halt() {{ \
+                 kill -INT $(head -n1 $dir/data/postmaster.pid 2>/dev/null) 2>/dev/null || kill $server 2>/dev/null || true; \
+                 wait $server || true; \
+             }}; \
+             run; while read -r order; do $order; done; halt; \
              rm -rf $dir",
             bin = programs.display(),
             dir = directory.display(),
         );
         let shell = Command::new("sh").args(["-c", &script]).stdin(Stdio::piped()).spawn().expect("a shell");
-        let server = Self { directory, _shell: shell };
-        server.wait();
+        let server = Self { directory, shell };
+        server.wait(true);
         server
     }
 
-    /// Until the server has made its socket.
-    fn wait(&self) {
+    /// Has the shell call one of its functions.
+    fn order(&mut self, function: &str) {
+        let pipe = self.shell.stdin.as_mut().expect("piped");
+        writeln!(pipe, "{function}").expect("the shell reads");
+    }
+
+    /// Until the server has made its socket, or removed it.
+    fn wait(&self, runs: bool) {
         let since = Instant::now();
-        while !self.directory.join(".s.PGSQL.5432").exists() {
+        while self.directory.join(".s.PGSQL.5432").exists() != runs {
             if since.elapsed() > Duration::from_secs(30) {
                 let log = |name| std::fs::read_to_string(self.directory.join(name)).unwrap_or_default();
-                panic!("PostgreSQL did not start:\n{}\n{}", log("initdb.log"), log("server.log"));
+                let what = if runs { "start" } else { "stop" };
+                panic!("PostgreSQL did not {what}:\n{}\n{}", log("initdb.log"), log("server.log"));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -69,6 +111,13 @@ impl Server {
 
     fn address(&self, database: &str) -> String {
         format!("postgres://centaur@localhost/{database}?host={}", self.directory.display())
+    }
+
+    async fn new_database(&self, name: &str) -> String {
+        let mut admin = self.connect().await;
+        let create = format!("CREATE DATABASE {name} TEMPLATE template0");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut admin).await.expect("a database");
+        self.address(name)
     }
 
     /// A connection for making databases. The socket is there a moment before the server answers on it.

@@ -1,0 +1,156 @@
+//! The real console and the real proxy: what is revoked is refused at once and whatever uses it is closed.
+
+use centaur_e2e::real::{Api, Console, Database, id};
+use centaur_e2e::wait::eventually;
+use centaur_e2e::world::{PLACEHOLDER, REAL};
+use centaur_e2e::{Builder, Conn, Reply, Request, World};
+use serde_json::{Value, json};
+
+const MANAGE_KEY: &str = "fake-management-key-1";
+/// Of `b.test`; [`PLACEHOLDER`] and [`REAL`] are of `a.test`.
+const OTHER_PLACEHOLDER: &str = "PLACEHOLDER_B";
+const OTHER: &str = "fake-value-of-b";
+
+/// A principal that may use a credential at `a.test` and another one at `b.test`, and its proxy.
+struct Granted {
+    principal: String,
+    secret: String,
+    grant: String,
+    token: String,
+}
+
+impl Granted {
+    async fn make(api: &Api) -> Self {
+        let principal = id(&api.make("principals", json!({"foreign_id": "edge"})).await);
+        let mut made = Vec::new();
+        for (host, placeholder, value) in
+            [("a.test", PLACEHOLDER, REAL), ("b.test", OTHER_PLACEHOLDER, OTHER)]
+        {
+            let secret = json!({
+                "replace_config": {"proxy_value": placeholder, "match_headers": ["Authorization"]},
+                "source": {"source_type": "control_plane", "config": {}, "secret": value},
+                "rules": [{"host": host}],
+            });
+            let secret = id(&api.make("static_secrets", secret).await);
+            made.push((grant(api, &principal, &secret).await, secret));
+        }
+        let proxy = api.make("proxies", json!({"name": "edge", "principal_id": principal})).await;
+        let token = proxy["token"].as_str().expect("a token").to_owned();
+        let (grant, secret) = made.swap_remove(0);
+        Self { principal, secret, grant, token }
+    }
+
+    /// A proxy that asks this console.
+    fn proxy_of(&self, console: &str) -> Builder {
+        World::builder()
+            .env("IRON_CONTROL_PLANE_URL", console)
+            .value("IRON_PROXY_TOKEN", &self.token)
+            .top("control_plane: {poll_interval: 200ms}")
+            .top("management: {listen: \"127.0.0.1:0\", api_key_env: MANAGE_KEY}")
+            .value("MANAGE_KEY", MANAGE_KEY)
+            .value("REAL_A", REAL)
+            .value("REAL_B", OTHER)
+            .listener("management")
+    }
+}
+
+async fn grant(api: &Api, principal: &str, secret: &str) -> String {
+    let data = json!({"principal_id": principal, "static_secret_id": secret});
+    id(&api.make("grants", data).await)
+}
+
+async fn status(w: &World) -> Value {
+    let request =
+        Request::get("manage", "/v1/status").field("Authorization", &format!("Bearer {MANAGE_KEY}"));
+    let reply = request.on(&mut w.connect("management").await).await;
+    serde_json::from_str(&reply.expect(200).text()).expect("a status")
+}
+
+async fn in_sync(w: &World) {
+    eventually("the first configuration", async || status(w).await["synced_once"] == true).await;
+}
+
+async fn ask_on(w: &World, conn: &mut Conn, host: &str, placeholder: &str) -> Reply {
+    Request::get(&w.at(host), "/ok").bearer(placeholder).on(conn).await
+}
+
+async fn ask(w: &World, host: &str, placeholder: &str) -> Reply {
+    ask_on(w, &mut w.https(host).await, host, placeholder).await
+}
+
+/// What the origin saw of the last request.
+fn seen(w: &World) -> String {
+    w.origin.last().header("authorization").expect("a field").to_owned()
+}
+
+/// The credential of `a.test` is used.
+async fn is_used(w: &World) {
+    ask(w, "a.test", PLACEHOLDER).await.expect(200);
+    assert_eq!(seen(w), format!("Bearer {REAL}"));
+}
+
+/// A stream of events that goes on until somebody ends it.
+async fn events(w: &World, host: &str, placeholder: &str) -> Conn {
+    let mut conn = w.https(host).await;
+    conn.send(Request::get(&w.at(host), "/sse").bearer(placeholder).bytes()).await;
+    conn.head().await.expect(200);
+    conn.until("event 1").await;
+    conn
+}
+
+#[tokio::test]
+async fn what_is_revoked_is_refused_at_once_and_closed_and_nothing_else_is() {
+    let database = Database::sqlite();
+    let console = Console::start(&database).await;
+    let api = console.api();
+    let granted = Granted::make(&api).await;
+    let w = granted
+        .proxy_of(&console.url())
+        .without_allowlist()
+        .env("IRON_PROXY_ALLOW_HOSTS", "@granted,c.test")
+        .start()
+        .await;
+    in_sync(&w).await;
+    is_used(&w).await;
+
+    let (mut stream, mut other_stream) =
+        (events(&w, "a.test", PLACEHOLDER).await, events(&w, "b.test", OTHER_PLACEHOLDER).await);
+    let mut socket = w.https("a.test").await;
+    let upgrade = Request::get(&w.at("a.test"), "/ws")
+        .bearer(PLACEHOLDER)
+        .field("Connection", "Upgrade")
+        .field("Upgrade", "websocket")
+        .field("Sec-WebSocket-Version", "13")
+        .field("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    socket.send(upgrade.bytes()).await;
+    socket.head().await.expect(101);
+    let (mut tunnel, mut other_tunnel, mut plain_tunnel) =
+        (w.tunnel_tls("a.test").await, w.tunnel_tls("b.test").await, w.tunnel_tls("c.test").await);
+    ask_on(&w, &mut tunnel, "a.test", PLACEHOLDER).await.expect(200);
+    assert_eq!(seen(&w), format!("Bearer {REAL}"));
+
+    api.call("DELETE", &format!("grants/{}", granted.grant), Value::Null).await.expect(204);
+    stream.rest().await;
+    socket.rest().await;
+    tunnel.rest().await;
+    let before = w.origin.seen().len();
+    assert_eq!(ask(&w, "a.test", PLACEHOLDER).await.refused(403).code(), Some("no-rule"));
+    assert_eq!(w.origin.seen().len(), before, "the origin was asked");
+
+    // All others are as they were.
+    (0..8).for_each(|_| w.origin.release());
+    other_stream.until("event 3").await;
+    ask_on(&w, &mut other_tunnel, "b.test", OTHER_PLACEHOLDER).await.expect(200);
+    assert_eq!(seen(&w), format!("Bearer {OTHER}"));
+    ask_on(&w, &mut plain_tunnel, "c.test", PLACEHOLDER).await.expect(200);
+    assert_eq!(seen(&w), format!("Bearer {PLACEHOLDER}"));
+    drop((other_stream, other_tunnel, plain_tunnel));
+
+    grant(&api, &granted.principal, &granted.secret).await;
+    eventually("the new grant", async || ask(&w, "a.test", PLACEHOLDER).await.status == 200).await;
+    assert_eq!(seen(&w), format!("Bearer {REAL}"));
+    let audit = w.finish_at_least(10).await;
+    let revoked = audit.iter().filter(|line| line.reason() == "revoked").count();
+    assert!(revoked >= 2, "the stream and the socket: {audit:#?}");
+    console.stop().await;
+}
