@@ -39,7 +39,7 @@ pub fn instant(text: &str, now: OffsetDateTime, direction: Direction) -> Option<
             Direction::Back => now.checked_sub(span),
         };
     }
-    OffsetDateTime::parse(text, &Rfc3339).ok().map(|at| at.to_offset(time::UtcOffset::UTC))
+    OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(time::UtcOffset::UTC)
 }
 
 /// Where a length of time leads from now.
@@ -53,7 +53,7 @@ pub enum Direction {
 
 /// RFC 3339, UTC, whole seconds.
 pub fn shown(at: OffsetDateTime) -> String {
-    let at = at.to_offset(time::UtcOffset::UTC);
+    let at = at.checked_to_offset(time::UtcOffset::UTC).unwrap_or(at);
     at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default()
 }
 
@@ -82,6 +82,7 @@ mod tests {
         assert_eq!(at("1h", Direction::Back), Some(996_400));
         assert_eq!(at("1970-01-01T01:00:00+01:00", Direction::Back), Some(0));
         assert_eq!(at("tomorrow", Direction::Ahead), None);
+        assert_eq!(at("9999-12-31T23:59:59-23:59", Direction::Ahead), None, "the year 10000 in UTC");
         assert_eq!(shown(now), "1970-01-12T13:46:40Z");
     }
 }

@@ -1,7 +1,7 @@
 //! Times: stored as microseconds since 1970 UTC, shown as ISO 8601 with milliseconds.
 
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcOffset};
 
 /// `2031-05-04T09:08:07.123Z`: exactly three fractional digits, cut off rather than rounded, so that no time is
 /// shown that has not come yet. A time that has no calendar form is the nearest that has.
@@ -26,6 +26,7 @@ pub fn timestamp(micros: i64) -> String {
 
 /// Any RFC 3339 time as microseconds; what is finer is cut off.
 pub fn parse_timestamp(text: &str) -> Option<i64> {
-    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?.to_offset(UtcOffset::UTC);
+    // Not taken to UTC first: an hour before the year 10000 may be one in it there, which has no calendar form.
+    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
     i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000)).ok()
 }

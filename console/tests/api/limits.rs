@@ -173,6 +173,8 @@ async fn no_query_gets_a_500() {
     let console = Console::start().await;
     let long = long();
     let values = [
+        "9999-12-31T23:59:59-23:59",
+        "0000-01-01T00:00:00%2B23:59",
         "%00",
         "%01",
         "%ff%fe",
