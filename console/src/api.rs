@@ -23,6 +23,8 @@ mod path;
 mod principals;
 mod proxies;
 mod proxy_sync;
+mod proxy_wait;
+mod reaches;
 mod roles;
 mod secrets;
 mod shell;
@@ -60,12 +62,15 @@ pub(crate) fn router(app: App) -> Router {
         .merge(effective::routes())
         .merge(effective_diff::routes());
     let api = SecretKind::ALL.into_iter().fold(api, |api, kind| api.merge(secrets::routes(kind)));
-    let api = api.layer(axum::middleware::from_fn(shell::within_time));
+    let api = api
+        .layer(axum::middleware::from_fn(reaches::told))
+        .layer(axum::middleware::from_fn(shell::within_time));
     Router::new()
         .merge(health::routes())
         .merge(metrics::routes())
-        // Not within the time of the others: a proxy may wait here for a change.
+        // Not within the time of the others: here it is waited for a change.
         .merge(proxy_sync::routes())
+        .merge(proxy_wait::routes())
         .merge(api)
         .fallback(not_found)
         .method_not_allowed_fallback(not_found)

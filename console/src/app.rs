@@ -14,6 +14,7 @@ use centaur_store::{Actor, Clock, Options, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+pub use crate::sync::SyncCounts;
 pub use first_boot::FirstBootError;
 pub use rewrap::rewrap;
 pub use serve::stop_signal;
@@ -57,6 +58,11 @@ impl App {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// What was done for the syncs of proxies.
+    pub fn sync_counts(&self) -> SyncCounts {
+        self.0.engine.counts()
     }
 
     /// True from the moment the console was told to stop: who waits should answer.
@@ -113,7 +119,8 @@ impl Server {
         let address = listener.local_addr().map_err(|error| StartError::Listen(listen, error))?;
         let (stopping, _) = watch::channel(false);
         let metrics = Metrics::new(&store);
-        let (failed_auth, engine) = (FailedAuth::default(), Engine::new(metrics.sync.clone()));
+        let failed_auth = FailedAuth::default();
+        let engine = Engine::new(&store, &config, metrics.sync.clone());
         let app = App(Arc::new(Inner { store, config, failed_auth, engine, metrics, stopping }));
         Ok(Self { app, listener, address })
     }
@@ -132,6 +139,8 @@ impl Server {
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let Self { app, listener, .. } = self;
         serve::run(&app, listener, stop).await;
+        // What proxies told last; a database that is away is not waited for.
+        let _ = tokio::time::timeout(PATIENCE, app.engine().end()).await;
         app.store().close().await;
     }
 }

@@ -47,6 +47,12 @@ pub struct Config {
     pub access_log: bool,
     /// Who gets `/metrics`: `CENTAUR_CONSOLE_METRICS`, `private` (default), `keys` or `off`.
     pub metrics: MetricsFor,
+    /// Whether replicas tell each other of changes (PostgreSQL): `CENTAUR_CONSOLE_NOTIFY`, default yes. Without it they
+    /// hear of them by polling alone.
+    pub notices: bool,
+    /// How much is kept of the configurations that proxies were sent, in bytes: `CENTAUR_CONSOLE_SYNC_MEMORY_MIB`,
+    /// default 64.
+    pub sync_memory: usize,
     /// Where browsers reach the console, without a slash at the end: `CENTAUR_CONSOLE_PUBLIC_URL`.
     pub public_url: Option<String>,
 }
@@ -113,6 +119,8 @@ impl Config {
         let public_url = env.public_url();
         let metrics = env.metrics();
         let access_log = env.switch("ACCESS_LOG", true);
+        let notices = env.switch("NOTIFY", true);
+        let sync_memory = env.sync_memory();
         if let Some((variable, _)) = env.prefixed("RESOLVE_SOURCES") {
             env.reject(variable, "sources are resolved by the proxies; resolving here is not built yet");
         }
@@ -130,6 +138,8 @@ impl Config {
                 token_endpoints,
                 metrics,
                 access_log,
+                notices,
+                sync_memory,
                 public_url,
             }),
             _ => Err(env.errors),
@@ -273,6 +283,17 @@ impl Env<'_> {
             }
         }
         Duration::from_secs(seconds)
+    }
+
+    fn sync_memory(&mut self) -> usize {
+        let mut mebibytes = 64;
+        if let Some((variable, text)) = self.prefixed("SYNC_MEMORY_MIB") {
+            match text.trim().parse::<usize>() {
+                Ok(given @ 1..=16_384) => mebibytes = given,
+                _ => self.reject(variable, "must be a number of mebibytes, 1 to 16384"),
+            }
+        }
+        mebibytes * 1_048_576
     }
 
     fn token_endpoints(&mut self) -> EndpointRules {

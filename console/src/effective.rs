@@ -29,7 +29,7 @@ pub use explain::{Explained, Outcome, Precedence, Skip, Supplier, Withheld, expl
 pub use fallback::{Fallback, FallbackMode};
 pub use input::{Grant, Input, Principal, SecretKey, SlackRow, StoredSecret, Subject, Via};
 pub use overlap::scopes_overlap;
-pub use payload::{Assignment, HashKey, Payload, etag, matches_etag, sync_body};
+pub use payload::{Assignment, Digest, HashKey, Payload, etag, matches_etag, sync_body};
 
 #[cfg(test)]
 mod tests;

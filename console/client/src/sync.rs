@@ -8,6 +8,7 @@
 //! | `Prefer: wait=N` | proxy | answer when the configuration changes, at the latest after N seconds (RFC 7240 4.3) |
 //! | `Preference-Applied: wait` | console | it did so |
 //! | `X-Config-Generation` | proxy | how many configurations the proxy has put in force since its start |
+//! | `X-Config-Generation` | console | the number of the change that made the configuration what it is |
 //! | `X-Config-Rejected` | proxy | hash of the configuration that it last refused |
 //! | `X-Config-Max-Age` | console | seconds for which credentials may be used without a further answer |
 

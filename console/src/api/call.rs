@@ -14,6 +14,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use super::access_log::Caller;
 use super::answer::Result;
 use super::failure::Failure;
+use super::reaches::Reaches;
 use super::shell::{Peer, RequestId};
 use crate::app::{App, log};
 use crate::config::is_token;
@@ -28,6 +29,7 @@ pub(super) struct Call {
     params: Vec<String>,
     body: Bytes,
     actor: Actor,
+    reaches: Option<Reaches>,
 }
 
 impl Call {
@@ -55,7 +57,12 @@ impl Call {
     where
         F: for<'t> Fn(&'t mut WriteTx<'c>, &'c Self) -> Work<'t, T, Failure>,
     {
-        self.app.store().write(&self.actor, |tx| work(tx, self)).await
+        let written = self.app.store().write_numbered(&self.actor, |tx| work(tx, self)).await;
+        let (written, reached) = written?;
+        if let (Some(number), Some(reaches)) = (reached, &self.reaches) {
+            reaches.note(number);
+        }
+        Ok(written)
     }
 
     /// 412 unless `If-Match` is absent or names the revision; `None` is an object that is not there.
@@ -98,8 +105,9 @@ impl FromRequest<App> for Call {
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
         let address = Some(address(&parts).to_string());
         let scope = key.namespace.clone();
+        let reaches = parts.extensions.get::<Reaches>().cloned();
         let actor = Actor { who, as_operator: false, request_id, address, scope };
-        Ok(Self { app: app.clone(), key, query, headers: parts.headers, params, body, actor })
+        Ok(Self { app: app.clone(), key, query, headers: parts.headers, params, body, actor, reaches })
     }
 }
 

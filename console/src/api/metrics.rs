@@ -43,7 +43,10 @@ async fn metrics(State(app): State<App>, request: Request) -> Result<Response> {
         }
     }
     // A database that is away is what a scrape should show, so it does not stop one.
-    let counts = async { app.store().read().await?.proxy_counts(SEEN_WITHIN).await };
+    let counts = async {
+        app.engine().settle().await;
+        app.store().read().await?.proxy_counts(SEEN_WITHIN).await
+    };
     let counts = timeout(PATIENCE, counts).await.ok().and_then(|counts| {
         counts.inspect_err(|error| log("warn", "cannot count proxies", &[("error", &error.to_string())])).ok()
     });

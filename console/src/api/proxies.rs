@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::MethodFilter;
 use centaur_base::oid::{PrincipalId, ProxyId};
-use centaur_store::{FallbackMode, Proxy, ProxyPatch, ReadTx, TokenHash};
+use centaur_store::{FallbackMode, Micros, Proxy, ProxyPatch, ReadTx, TokenHash};
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Result};
@@ -15,7 +15,7 @@ use super::{WRITE, list, new_token, principals, route};
 use crate::app::App;
 use crate::wire::{ApiError, Attributes, Details, Reader, is_blank, required_name, timestamp};
 
-const TYPE: &str = "Proxy";
+pub(super) const TYPE: &str = "Proxy";
 /// How long the old token stays good unless it is said otherwise, in seconds.
 const GRACE: u64 = 60;
 /// The longest that can be asked for, in seconds: a day.
@@ -33,19 +33,23 @@ pub(super) fn routes() -> Router<App> {
 
 async fn all(call: Call) -> Result {
     let (page, rows) = list::page(&call)?;
+    call.app.engine().settle().await;
     let mut tx = call.read().await?;
     let principal = match call.query.value("principal_id").filter(|text| !text.is_empty()) {
         Some(text) => Some(principal(&mut tx, text).await?),
         None => None,
     };
     let listed = tx.proxies(principal, rows).await?;
-    Ok(list::listed(page, listed, shown))
+    let now = tx.now();
+    Ok(list::listed(page, listed, |row| shown(row, now)))
 }
 
 async fn one(call: Call) -> Result {
     let id: ProxyId = oid(call.param(0), TYPE)?;
-    let row = call.read().await?.proxy(id).await?;
-    Ok(Answer::one(shown(&found(row, TYPE, call.param(0))?)))
+    call.app.engine().settle().await;
+    let mut tx = call.read().await?;
+    let row = found(tx.proxy(id).await?, TYPE, call.param(0))?;
+    Ok(Answer::one(shown(&row, tx.now())))
 }
 
 /// The token is shown here and never again.
@@ -60,7 +64,7 @@ async fn create(call: Call) -> Result {
             })
         })
         .await?;
-    let mut resource = shown(&made);
+    let mut resource = written(&call, &made);
     resource.insert("token".to_owned(), token.expose().as_str().into());
     Ok(Answer::written(true, resource))
 }
@@ -75,7 +79,7 @@ async fn update(call: Call) -> Result {
             Ok(tx.update_proxy(id, &patch, None).await?)
         })
     });
-    Ok(Answer::one(shown(&written.await?)))
+    Ok(Answer::one(self::written(&call, &written.await?)))
 }
 
 /// A new token, shown here and never again; the old one goes after `grace_seconds`.
@@ -102,7 +106,7 @@ async fn rotate(call: Call) -> Result {
             })
         })
         .await?;
-    let mut resource = shown(&proxy);
+    let mut resource = written(&call, &proxy);
     resource.insert("token".to_owned(), token.expose().as_str().into());
     Ok(Answer::one(resource))
 }
@@ -157,8 +161,13 @@ async fn principal(tx: &mut ReadTx, text: &str) -> Result<PrincipalId> {
     Ok(found(tx.principal(id).await?, principals::TYPE, text)?.id)
 }
 
-fn shown(row: &Proxy) -> Map<String, Value> {
-    let at = |at: Option<centaur_store::Micros>| json!(at.map(|at| timestamp(at.0)));
+fn written(call: &Call, row: &Proxy) -> Map<String, Value> {
+    shown(row, call.app.store().clock().now())
+}
+
+/// A proxy as it is at `now`.
+pub(super) fn shown(row: &Proxy, now: Micros) -> Map<String, Value> {
+    let at = |at: Option<Micros>| json!(at.map(|at| timestamp(at.0)));
     let status = if row.principal_id.is_some() { "assigned" } else { "unassigned" };
     let mut out = Map::new();
     out.insert("id".to_owned(), json!(row.id));
@@ -174,6 +183,11 @@ fn shown(row: &Proxy) -> Map<String, Value> {
     out.insert("last_config_hash".to_owned(), json!(row.last_config_hash));
     out.insert("last_synced_at".to_owned(), at(row.last_synced_at));
     out.insert("client_version".to_owned(), json!(row.client_version));
+    out.insert("generation".to_owned(), row.generation.into());
+    out.insert("acknowledged_generation".to_owned(), json!(row.acknowledged_generation));
+    out.insert("in_sync".to_owned(), row.in_sync(now).into());
+    out.insert("applied_generation".to_owned(), json!(row.applied_generation));
+    out.insert("rejected_config_hash".to_owned(), json!(row.rejected_config_hash));
     out.insert("created_by".to_owned(), json!(row.created_by));
     out.insert("revision".to_owned(), json!(row.revision));
     out

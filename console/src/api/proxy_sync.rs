@@ -10,14 +10,14 @@ use axum::routing::post;
 use centaur_store::{Seen, TokenHash};
 use http::header::USER_AGENT;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::time::{Instant, sleep_until};
 
 use super::access_log::Caller;
 use super::answer::{Result, json};
 use super::call::{bearer, failed, read};
-use super::failure::Failure;
-use crate::app::{App, log};
+use super::failure::{Failure, unavailable};
+use crate::app::App;
 use crate::config::is_token;
 use crate::effective::sync_body;
 use crate::metrics::Answering;
@@ -26,8 +26,10 @@ use crate::wire::{self, ApiError};
 
 /// The longest that an answer is put off, in seconds; proxies and what is between have limits of a minute.
 const LONGEST: u64 = 55;
-/// How often what a proxy tells is written, when nothing in it is new; microseconds.
-const NOTE_EVERY: i64 = 30_000_000;
+/// How many configurations a proxy has put in force; in an answer, the number of the change that made this one.
+pub(super) const GENERATION: HeaderName = HeaderName::from_static("x-config-generation");
+/// The hash of the configuration that a proxy refused.
+const REJECTED: HeaderName = HeaderName::from_static("x-config-rejected");
 
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/api/v1/proxy/sync", post(sync))
@@ -43,11 +45,10 @@ async fn answer_to(app: &App, request: Request<Body>, counted: &mut Answering) -
     let (parts, body) = request.into_parts();
     let token = bearer(&parts.headers).filter(|token| is_token(token, "iprx_")).map(TokenHash::of);
     let token = token.ok_or_else(|| failed(&parts, app, ApiError::invalid_proxy_token()))?;
-    let wait = wait(&parts.headers);
-    let mut waiter = wait.map(|_| app.engine().waiter(app.store()));
+    let asks = Asks { app: app.clone(), token, wait: wait(&parts.headers), parts };
     // The token before the body, so that strangers have nothing read.
-    let mut current = now(app, &token, &parts).await?;
-    if let Some(caller) = parts.extensions.get::<Caller>() {
+    let current = asks.now(asks.wait.is_some()).await?;
+    if let Some(caller) = asks.parts.extensions.get::<Caller>() {
         caller.is(current.proxy.id);
     }
     let supplied = wire::config_hash(
@@ -55,56 +56,131 @@ async fn answer_to(app: &App, request: Request<Body>, counted: &mut Answering) -
             .await
             .unwrap_or_else(|_| Err(ApiError::bad_request("the body ended too early").into()))?,
     )?;
-    note(app, &current, supplied.as_deref(), &parts.headers).await;
-    let mut stopping = app.stopping();
-    let end = Instant::now() + wait.unwrap_or_default();
-    while let Some(waiter) = waiter.as_mut().filter(|_| supplied.as_deref() == Some(current.hash.as_str())) {
-        counted.put_off();
-        tokio::select! {
-            () = waiter.changed() => {}
-            () = sleep_until(changes_at(app, &current).min(end)) => {}
-            _ = stopping.wait_for(|stopping| *stopping) => break,
+    let supplied = supplied.as_deref();
+    asks.note(&current, supplied);
+    let mut current = match asks.wait {
+        Some(wait) if supplied == Some(&current.hash) => {
+            counted.put_off();
+            asks.another(current, wait).await?
         }
-        current = now(app, &token, &parts).await?;
-        if Instant::now() >= end {
-            break;
-        }
+        _ => current,
+    };
+    let is_another = supplied != Some(&current.hash);
+    if is_another && current.lists.is_none() {
+        current = asks
+            .app
+            .engine()
+            .whole(asks.app.config(), &asks.token)
+            .await
+            .map_err(|error| asks.failed(error))?;
     }
-    counted.answered(supplied.as_deref() != Some(current.hash.as_str()));
-    Ok(answer(app, &current, supplied.as_deref(), wait.is_some()))
+    counted.answered(is_another);
+    Ok(asks.answer(&current, supplied))
 }
 
 /// How long the flat body may take.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
-async fn now(app: &App, token: &TokenHash, parts: &Parts) -> Result<Current> {
-    app.engine().current(app.store(), app.config(), token).await.map_err(|error| match error {
-        SyncError::Unknown => failed(parts, app, ApiError::invalid_proxy_token()),
-        // Never counted as a failure: a proxy has to learn that it is revoked.
-        SyncError::Revoked => ApiError::proxy_revoked().into(),
-        SyncError::Rebuilding => ApiError::not_ready().into(),
-        SyncError::Store(error) => Failure::from(error),
-    })
+/// One sync.
+struct Asks {
+    app: App,
+    token: TokenHash,
+    /// How long it may wait for a change.
+    wait: Option<Duration>,
+    parts: Parts,
 }
 
-fn answer(app: &App, current: &Current, supplied: Option<&str>, waited: bool) -> Response {
-    let body = sync_body(current.built.payload(), &current.hash, supplied, current.assignment.as_ref());
-    let mut response = json(StatusCode::OK, body);
-    let headers = response.headers_mut();
-    headers.insert("cache-control", HeaderValue::from_static("no-store"));
-    headers.insert("x-config-max-age", HeaderValue::from(app.config().max_age.as_secs()));
-    if waited {
-        headers.insert("preference-applied", HeaderValue::from_static("wait"));
+impl Asks {
+    async fn now(&self, wake: bool) -> Result<Current> {
+        let now = self.app.engine().current(self.app.config(), &self.token, wake).await;
+        now.map_err(|error| self.failed(error))
     }
-    response
-}
 
-/// When the passing of time alone changes the configuration; a little later, so that it has passed.
-fn changes_at(app: &App, current: &Current) -> Instant {
-    let far = Duration::from_secs(LONGEST);
-    let now = app.store().clock().now().0;
-    let left = current.built.changes_at().map(|at| at.0.saturating_sub(now).max(0).unsigned_abs());
-    Instant::now() + left.map_or(far, |left| Duration::from_micros(left).min(far)) + Duration::from_millis(1)
+    fn failed(&self, error: SyncError) -> Failure {
+        match error {
+            SyncError::Unknown => failed(&self.parts, &self.app, ApiError::invalid_proxy_token()),
+            // Never counted as a failure: a proxy has to learn that it is revoked.
+            SyncError::Revoked => ApiError::proxy_revoked().into(),
+            SyncError::Rebuilding => ApiError::not_ready().into(),
+            SyncError::Unread => unavailable().into(),
+            SyncError::Store(error) => Failure::from(error),
+        }
+    }
+
+    /// Waits until the configuration is another one than `current`, which the proxy has, or for `wait`.
+    async fn another(&self, mut current: Current, wait: Duration) -> Result<Current> {
+        let (engine, end) = (self.app.engine(), Instant::now() + wait);
+        let _waiting = engine.waiting();
+        let mut stopping = self.app.stopping();
+        let had = current.hash.clone();
+        while current.hash == had {
+            let Some(mut wake) = current.wake.take() else {
+                // It was built just now; the one that is kept comes with a wake.
+                current = self.now(true).await?;
+                continue;
+            };
+            let (is_woken, is_over) = tokio::select! {
+                () = wake.woken() => (true, false),
+                () = sleep_until(self.changes_at(&current).min(end)) => (false, Instant::now() >= end),
+                _ = stopping.wait_for(|stopping| *stopping) => (false, true),
+            };
+            if is_woken {
+                current =
+                    engine.woken(self.app.config(), &self.token).await.map_err(|error| self.failed(error))?;
+                // The same configuration by another change: the proxy has that one as well.
+                self.note(&current, Some(&had));
+                continue;
+            }
+            current = self.now(!is_over).await?;
+            if is_over {
+                break;
+            }
+        }
+        Ok(current)
+    }
+
+    /// When the passing of time alone changes the configuration; a little later, so that it has passed.
+    fn changes_at(&self, current: &Current) -> Instant {
+        let far = Duration::from_secs(LONGEST);
+        let now = self.app.store().clock().now().0;
+        let left = current.changes_at.map(|at| at.0.saturating_sub(now).max(0).unsigned_abs());
+        let left = left.map_or(far, |left| Duration::from_micros(left).min(far));
+        Instant::now() + left + Duration::from_millis(1)
+    }
+
+    /// Keeps what the proxy tells; a hash only while the configuration is the one it was told for.
+    fn note(&self, current: &Current, supplied: Option<&str>) {
+        let headers = &self.parts.headers;
+        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let is_hash = |hash: &str| hash.len() <= LONGEST_HASH && !hash.contains(char::is_control);
+        let client = text(USER_AGENT).map(|text| text.chars().take(LONGEST_AGENT).collect());
+        self.app.engine().note(Seen {
+            proxy: current.proxy.id,
+            at: self.app.store().clock().now(),
+            config_hash: supplied.filter(|hash| is_hash(hash)).map(str::to_owned),
+            client_version: client,
+            applied_generation: text(GENERATION).and_then(|text| text.parse().ok()),
+            rejected_config_hash: text(REJECTED).filter(|hash| is_hash(hash)).map(str::to_owned),
+            acknowledges: (supplied == Some(&current.hash)).then(|| current.acknowledged()),
+        });
+    }
+
+    fn answer(&self, current: &Current, supplied: Option<&str>) -> Response {
+        let lists = current.lists.as_ref().map_or("", |lists| lists.as_str());
+        let body = sync_body(lists, &current.hash, supplied, current.proxy.assignment.as_ref());
+        let mut response = json(StatusCode::OK, body);
+        let headers = response.headers_mut();
+        headers.insert("cache-control", HeaderValue::from_static("no-store"));
+        headers.insert("x-config-max-age", HeaderValue::from(self.app.config().max_age.as_secs()));
+        if self.wait.is_some() {
+            headers.insert("preference-applied", HeaderValue::from_static("wait"));
+        }
+        // Who does not speak of it gets exactly the answer of the reference.
+        if self.wait.is_some() || self.parts.headers.contains_key(GENERATION) {
+            headers.insert(GENERATION, HeaderValue::from(current.generation));
+        }
+        response
+    }
 }
 
 /// `Prefer: wait=N` (RFC 7240 4.3), held to what is offered; `None` unless it is asked for.
@@ -116,25 +192,6 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
         name.trim().eq_ignore_ascii_case("wait").then(|| value.parse::<u64>().ok()).flatten()
     })?;
     (seconds > 0).then(|| Duration::from_secs(seconds.min(LONGEST)))
-}
-
-/// Keeps what the proxy tells, when it is new or some time has passed. A failure costs the proxy nothing.
-async fn note(app: &App, current: &Current, supplied: Option<&str>, headers: &HeaderMap) {
-    let proxy = &current.proxy;
-    let client = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let client = client.map(|text| text.chars().take(LONGEST_AGENT).collect::<String>());
-    let supplied = supplied.filter(|hash| hash.len() <= LONGEST_HASH && !hash.contains(char::is_control));
-    let is_current = supplied == Some(current.hash.as_str());
-    let acknowledges = is_current.then_some(proxy.assignment);
-    let is_old = proxy.last_seen_at.is_none_or(|at| app.store().clock().now().0 - at.0 >= NOTE_EVERY);
-    let is_told = proxy.last_config_hash.as_deref() == supplied && proxy.client_version == client;
-    if is_told && !is_old && acknowledges.is_none_or(|assignment| assignment == proxy.acknowledged) {
-        return;
-    }
-    let seen = Seen { config_hash: supplied.map(str::to_owned), acknowledges, client_version: client };
-    if let Err(error) = app.store().note_sync(proxy.id, &seen).await {
-        log("warn", "cannot note a sync", &[("error", &error.to_string())]);
-    }
 }
 
 /// Of `User-Agent`, in characters.

@@ -1,9 +1,10 @@
 //! The payload, its hash, and what may be shown of it.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use aws_lc_rs::{digest, hmac};
 use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
 
 use crate::wire::wipe;
 
@@ -34,24 +35,55 @@ impl Payload {
         &self.postgres
     }
 
-    /// The hash that a proxy echoes: `sha256:` and 64 hexadecimal digits, opaque to it. It is keyed, because a plain
-    /// digest over live values would let anyone who sees hashes try guesses of weak ones. Covers all that is
-    /// delivered, the principal and the assignment, so that assigning anew always differs.
-    pub fn hash(&self, key: &HashKey, assignment: Option<&Assignment>) -> String {
+    /// A keyed digest of all that is delivered, whatever the order of keys in it.
+    pub fn digest(&self, key: &HashKey) -> Digest {
         let mut mac = hmac::Context::with_key(&key.0);
         let mut write = |text: &str| mac.update(text.as_bytes());
-        write("{\"assignment\":");
-        canonical(&assignment.map_or(Value::Null, Assignment::hashed), &mut write);
-        for (name, list) in
-            [("postgres", &self.postgres), ("secrets", &self.secrets), ("transforms", &self.transforms)]
-        {
-            write(",\"");
+        for (name, list) in [
+            ("{\"postgres\":", &self.postgres),
+            (",\"secrets\":", &self.secrets),
+            (",\"transforms\":", &self.transforms),
+        ] {
             write(name);
-            write("\":");
             canonical_list(list, &mut write);
         }
         write("}");
-        format!("sha256:{}", hex(mac.sign().as_ref()))
+        let mut digest = Digest::default();
+        digest.0.copy_from_slice(mac.sign().as_ref());
+        digest
+    }
+
+    /// [`Digest::hash`] of the [`Payload::digest`].
+    pub fn hash(&self, key: &HashKey, assignment: Option<&Assignment>) -> String {
+        self.digest(key).hash(key, assignment)
+    }
+
+    /// The three members of an answer as they stand in its object. Holds values.
+    pub fn lists(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(1_024));
+        for (name, list) in [
+            ("\"secrets\":[", &self.secrets),
+            (",\"transforms\":[", &self.transforms),
+            (",\"postgres\":[", &self.postgres),
+        ] {
+            text.push_str(name);
+            for (at, entry) in list.iter().enumerate() {
+                if at > 0 {
+                    text.push(',');
+                }
+                let entry = Zeroizing::new(entry.to_string());
+                if text.capacity() - text.len() < entry.len() + 64 {
+                    // Growing in place would leave a copy behind.
+                    let mut larger =
+                        Zeroizing::new(String::with_capacity(2 * (text.len() + entry.len() + 64)));
+                    larger.push_str(&text);
+                    text = larger;
+                }
+                text.push_str(&entry);
+            }
+            text.push(']');
+        }
+        text
     }
 
     /// `{"data":{"id","secrets","transforms","postgres"}}` with every inline value as `[redacted]`.
@@ -101,6 +133,26 @@ impl Assignment {
     }
 }
 
+/// What stands for a payload in the hash.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The hash that a proxy echoes: `sha256:` and 64 hexadecimal digits, opaque to it. It is keyed, because a plain
+    /// digest over live values would let anyone who sees hashes try guesses of weak ones. Covers all that is
+    /// delivered, the principal and the assignment, so that assigning anew always differs.
+    pub fn hash(&self, key: &HashKey, assignment: Option<&Assignment>) -> String {
+        let mut mac = hmac::Context::with_key(&key.0);
+        let mut write = |text: &str| mac.update(text.as_bytes());
+        write("{\"assignment\":");
+        canonical(&assignment.map_or(Value::Null, Assignment::hashed), &mut write);
+        write(",\"payload\":\"");
+        write(&hex(&self.0));
+        write("\"}");
+        format!("sha256:{}", hex(mac.sign().as_ref()))
+    }
+}
+
 /// The key of the hash: the same on all replicas and across restarts. Another one costs every proxy one full
 /// answer, nothing else.
 pub struct HashKey(hmac::Key);
@@ -118,39 +170,23 @@ impl fmt::Debug for HashKey {
     }
 }
 
-/// The body of a sync's answer: the hash alone when the proxy has it, else the six members, all lists present. Holds
-/// values unless it is the short form.
-pub fn sync_body(
-    payload: &Payload,
-    hash: &str,
-    supplied: Option<&str>,
-    assignment: Option<&Assignment>,
-) -> String {
+/// The body of a sync's answer: the hash alone when the proxy has it, else the six members, with the
+/// [`Payload::lists`] as they are. Holds values unless it is the short form.
+pub fn sync_body(lists: &str, hash: &str, supplied: Option<&str>, assignment: Option<&Assignment>) -> String {
     if supplied == Some(hash) {
         return json!({ "config_hash": hash }).to_string();
     }
     let status = if assignment.is_some() { "assigned" } else { "unassigned" };
-    let mut body = String::with_capacity(1_024);
     let head = json!({
         "config_hash": hash,
         "status": status,
         "principal_id": assignment.map(|assignment| &assignment.principal_oid),
-    });
-    body.push_str(head.to_string().trim_end_matches('}'));
-    let lists =
-        [("secrets", &payload.secrets), ("transforms", &payload.transforms), ("postgres", &payload.postgres)];
-    for (name, list) in lists {
-        body.push_str(",\"");
-        body.push_str(name);
-        body.push_str("\":[");
-        for (at, entry) in list.iter().enumerate() {
-            if at > 0 {
-                body.push(',');
-            }
-            body.push_str(&zeroize::Zeroizing::new(entry.to_string()));
-        }
-        body.push(']');
-    }
+    })
+    .to_string();
+    let mut body = String::with_capacity(head.len() + lists.len() + 2);
+    body.push_str(head.trim_end_matches('}'));
+    body.push(',');
+    body.push_str(lists);
     body.push('}');
     body
 }
@@ -201,7 +237,7 @@ fn canonical(value: &Value, write: &mut impl FnMut(&str)) {
             }
             write("}");
         }
-        other => write(&zeroize::Zeroizing::new(other.to_string())),
+        other => write(&Zeroizing::new(other.to_string())),
     }
 }
 
@@ -217,9 +253,10 @@ fn canonical_list(items: &[Value], write: &mut impl FnMut(&str)) {
 }
 
 fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
         text
     })
 }

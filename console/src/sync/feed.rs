@@ -1,112 +1,82 @@
-//! Waking those who wait for a change.
+//! Reading the change feed while somebody waits.
 //!
-//! One task per process reads the number of the last change while somebody waits, and wakes all waiters when it grew;
-//! writes of this process wake them at once.
+//! One task per process does it: at once for writes of this process and after a notice of another one, and otherwise
+//! by a poll. It ends with the last who waits.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use centaur_store::{Store, StoreError};
-use tokio::sync::watch;
+use centaur_store::Notices;
 use tokio::time::sleep;
 
-use crate::app::log;
-use crate::metrics::{SyncMetrics, Waiting};
+use super::reads::Shared;
+use crate::metrics;
 
 /// How often the database is asked, for the writes of other replicas.
 const EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct Feed {
-    running: Mutex<Option<Arc<Reader>>>,
-    metrics: SyncMetrics,
-}
-
-#[derive(Debug)]
-struct Reader {
-    last: watch::Sender<i64>,
-    waiters: AtomicUsize,
+    running: Mutex<Option<Arc<AtomicUsize>>>,
+    notices: Mutex<Option<Arc<Notices>>>,
 }
 
 /// Somebody who waits; as long as there is one, the feed is read.
-pub(crate) struct Waiter {
-    changes: watch::Receiver<i64>,
-    reader: Arc<Reader>,
-    _waiting: Waiting,
+pub(crate) struct Waiting {
+    count: Arc<AtomicUsize>,
+    _counted: metrics::Waiting,
 }
 
-impl Waiter {
-    /// Done after the next change.
-    pub(crate) async fn changed(&mut self) {
-        if self.changes.changed().await.is_err() {
-            // The sender lives as long as this waiter; if not, there is nothing to wait for.
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-impl Drop for Waiter {
+impl Drop for Waiting {
     fn drop(&mut self) {
-        self.reader.waiters.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl Feed {
-    pub(super) fn new(metrics: SyncMetrics) -> Self {
-        Self { running: Mutex::default(), metrics }
-    }
-
-    /// A waiter for every change from now on. The first one starts the reader.
-    pub(super) fn waiter(&self, store: &Store) -> Waiter {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let reader = if let Some(reader) = running.as_ref().filter(|reader| reader.join()) {
-            reader.clone()
-        } else {
-            let (last, _) = watch::channel(0);
-            let reader = Arc::new(Reader { last, waiters: AtomicUsize::new(1) });
-            tokio::spawn(run(reader.clone(), store.clone(), self.metrics.clone()));
-            running.insert(reader).clone()
-        };
-        Waiter { changes: reader.last.subscribe(), reader, _waiting: self.metrics.waiting() }
-    }
-}
-
-impl Reader {
-    /// One waiter more, unless the reader has ended: it ends when the last waiter went.
-    fn join(&self) -> bool {
-        let more = |count| if count == ENDED { None } else { Some(count + 1) };
-        self.waiters.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).is_ok()
-    }
-
-    fn end(&self) -> bool {
-        self.waiters.compare_exchange(0, ENDED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+        self.count.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 /// The count of a reader that has ended.
 const ENDED: usize = usize::MAX;
 
-async fn run(reader: Arc<Reader>, store: Store, metrics: SyncMetrics) {
-    let mut local = store.changed();
-    while !reader.end() {
-        let read = last(&store).await;
-        metrics.feed_read(read.is_ok());
-        match read {
-            // The first number wakes everybody too: what changed since the waiters looked is not known yet.
-            Ok(seq) => drop(reader.last.send_if_modified(|last| std::mem::replace(last, seq) != seq)),
-            Err(error) => {
-                log("warn", "cannot read the change feed", &[("error", &error.to_string())]);
-                sleep(EVERY * 10).await;
-            }
+impl Feed {
+    pub(super) fn new(notices: Option<Notices>) -> Self {
+        Self { running: Mutex::default(), notices: Mutex::new(notices.map(Arc::new)) }
+    }
+
+    /// One more who waits. The first one starts the reader.
+    pub(super) fn wait(&self, shared: &Arc<Shared>) -> Waiting {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let more = |count: usize| (count != ENDED).then(|| count + 1);
+        if let Some(waiting) = running.as_ref()
+            && waiting.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).is_ok()
+        {
+            return Waiting { count: waiting.clone(), _counted: shared.metrics.waiting() };
         }
-        tokio::select! {
-            () = sleep(EVERY) => {}
-            changed = local.changed() => if changed.is_err() { sleep(EVERY).await },
-        }
+        let waiting = running.insert(Arc::new(AtomicUsize::new(1))).clone();
+        let notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        tokio::spawn(run(waiting.clone(), shared.clone(), notices));
+        Waiting { count: waiting, _counted: shared.metrics.waiting() }
+    }
+
+    /// Notices of other replicas are not waited for any more.
+    pub(super) fn end(&self) {
+        drop(self.notices.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
-async fn last(store: &Store) -> Result<i64, StoreError> {
-    store.read().await?.last_change().await
+async fn run(waiting: Arc<AtomicUsize>, shared: Arc<Shared>, notices: Option<Arc<Notices>>) {
+    let mut changed = shared.store.changed();
+    let heard = async || match &notices {
+        Some(notices) => notices.heard().await,
+        None => std::future::pending().await,
+    };
+    while waiting.compare_exchange(0, ENDED, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+        if shared.fresh().await.is_err() {
+            sleep(EVERY * 10).await;
+        }
+        tokio::select! {
+            () = sleep(EVERY) => {}
+            () = heard() => {}
+            changed = changed.changed() => if changed.is_err() { sleep(EVERY).await },
+        }
+    }
 }

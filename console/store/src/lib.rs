@@ -33,6 +33,8 @@ mod grants;
 mod list;
 mod migrate;
 mod name;
+mod notes;
+mod notices;
 mod principals;
 mod proxies;
 mod reseal;
@@ -51,7 +53,7 @@ pub use actor::{Actor, Who};
 pub use api_keys::{ApiKey, NewApiKey};
 pub use apps::{AppPatch, OauthApp};
 pub use audit::{AuditActor, AuditEvent, AuditFilter, Chain, Link, Verified};
-pub use changes::Change;
+pub use changes::{Change, Moved};
 pub use counters::Counts;
 pub use credentials::{
     AccessToken, Attempt, BrokerCredential, Claim, CredentialLinks, CredentialPatch, GrantType, Material,
@@ -62,8 +64,10 @@ pub use grants::{Effective, EffectiveSecret, Grant, GrantFilter, GrantPath, Gran
 pub use list::{Filter, Labels, Listed, Page};
 pub use migrate::SCHEMA_VERSION;
 pub use name::{Name, Upserted};
+pub use notes::{Acknowledged, Seen};
+pub use notices::Notices;
 pub use principals::{Principal, PrincipalPatch, REPO_CACHE_LABEL, RepoCache, SlackPermission};
-pub use proxies::{FallbackMode, Proxy, ProxyAuth, ProxyCounts, ProxyPatch, Seen};
+pub use proxies::{FallbackMode, Proxy, ProxyAuth, ProxyCounts, ProxyPatch};
 pub use reseal::Resealed;
 pub use roles::{Role, RolePatch, SAME_NAMESPACE};
 pub use seal::{KeyRing, Place, SealError};

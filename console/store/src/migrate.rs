@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     8 "0008_scoped_keys",
     9 "0009_audit_principals",
     10 "0010_config_views",
+    11 "0011_generations",
 };
 
 /// The version of the schema this program works with.

@@ -13,7 +13,6 @@ use crate::db::{Row, args};
 use crate::error::StoreError;
 use crate::list::{Listed, Page, Query};
 use crate::name::expect_revision;
-use crate::store::Store;
 use crate::time::Micros;
 use crate::token::TokenHash;
 use crate::tx::{ReadTx, WriteTx};
@@ -40,6 +39,21 @@ pub struct Proxy {
     /// The assignment under which the proxy last echoed the hash that was current.
     #[serde(skip)]
     pub acknowledged: i64,
+    /// The number of the change that made its configuration what it is: never less than before.
+    #[serde(skip)]
+    pub generation: i64,
+    /// The greatest number for which it echoed the hash that was current.
+    #[serde(skip)]
+    pub acknowledged_generation: Option<i64>,
+    /// When what it acknowledged ends by itself, or ended because it said that it has something else.
+    #[serde(skip)]
+    pub acknowledged_until: Option<Micros>,
+    /// How many configurations it says it has put in force.
+    #[serde(skip)]
+    pub applied_generation: Option<i64>,
+    /// The hash of the configuration that it says it refused.
+    #[serde(skip)]
+    pub rejected_config_hash: Option<String>,
     /// The hash it last echoed.
     #[serde(skip)]
     pub last_config_hash: Option<String>,
@@ -91,6 +105,14 @@ impl FallbackMode {
     }
 }
 
+impl Proxy {
+    /// Whether what it last said it has is what it should have at `now`.
+    pub fn in_sync(&self, now: Micros) -> bool {
+        self.acknowledged_generation == Some(self.generation)
+            && self.acknowledged_until.is_none_or(|until| now < until)
+    }
+}
+
 /// What to write into a proxy; `None` keeps what is there, `Some(None)` takes it away.
 #[derive(Debug, Clone, Default)]
 pub struct ProxyPatch {
@@ -108,27 +130,24 @@ pub struct ProxyPatch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProxyAuth {
     /// That of a proxy.
-    Live(Box<Proxy>),
+    Live {
+        /// The proxy.
+        proxy: Box<Proxy>,
+        /// The end of the token's grace, if it has one.
+        until: Option<Micros>,
+    },
     /// That of a proxy that was deleted.
     Revoked,
     /// Nobody's, or one whose grace is over.
     Unknown,
 }
 
-/// What a sync tells about a proxy.
-#[derive(Debug, Clone)]
-pub struct Seen {
-    /// The hash the proxy sent.
-    pub config_hash: Option<String>,
-    /// It is the current one, under this assignment.
-    pub acknowledges: Option<i64>,
-    /// `User-Agent`.
-    pub client_version: Option<String>,
-}
-
 const COLUMNS: &str = "id, name, principal_id, fallback_principal_id, fallback_mode, principal_assigned_at, \
                        assignment, acknowledged, last_config_hash, last_seen_at, last_synced_at, client_version, \
-                       created_by, revision, created_at, updated_at";
+                       created_by, revision, created_at, updated_at, acknowledged_generation, acknowledged_until, \
+                       applied_generation, rejected_config_hash, assigned_change, \
+                       (SELECT config_version FROM principals p WHERE p.id = proxies.principal_id), \
+                       (SELECT config_version FROM principals p WHERE p.id = proxies.fallback_principal_id)";
 
 impl ReadTx {
     /// The proxy of this id.
@@ -173,7 +192,7 @@ impl ReadTx {
         }
         let id = ProxyId::new(id).ok_or(StoreError::inconsistent("proxy_tokens", "proxy_id"))?;
         let proxy = self.proxy(id).await?.ok_or(StoreError::inconsistent("proxy_tokens", "no such proxy"))?;
-        Ok(ProxyAuth::Live(Box::new(proxy)))
+        Ok(ProxyAuth::Live { proxy: Box::new(proxy), until: valid_until.map(Micros) })
     }
 
     /// A page of proxies; of one principal, when it is given.
@@ -215,6 +234,11 @@ impl WriteTx<'_> {
             principal_assigned_at: None,
             assignment: 0,
             acknowledged: 0,
+            generation: 0,
+            acknowledged_generation: None,
+            acknowledged_until: None,
+            applied_generation: None,
+            rejected_config_hash: None,
             last_config_hash: None,
             last_seen_at: None,
             last_synced_at: None,
@@ -225,6 +249,7 @@ impl WriteTx<'_> {
             updated_at: self.now(),
         };
         self.apply_to_proxy(&mut proxy, patch).await?;
+        proxy.generation = self.announce("proxy", Reach::Proxy(id)).await?;
         let row = args![
             id,
             &proxy.name,
@@ -235,6 +260,7 @@ impl WriteTx<'_> {
             proxy.assignment,
             self.actor.created_by(),
             self.now(),
+            proxy.generation,
         ];
         self.execute(INSERT, row).await?;
         self.insert_token(id, token).await?;
@@ -262,6 +288,12 @@ impl WriteTx<'_> {
         }
         after.revision += 1;
         after.updated_at = self.now();
+        let assigned_change = if after.assignment == before.assignment {
+            None
+        } else {
+            after.generation = self.announce("proxy", Reach::Proxy(id.row())).await?;
+            Some(after.generation)
+        };
         let row = args![
             id.row(),
             &after.name,
@@ -272,11 +304,9 @@ impl WriteTx<'_> {
             after.assignment,
             after.revision,
             after.updated_at,
+            assigned_change,
         ];
         self.execute(UPDATE, row).await?;
-        if after.assignment != before.assignment {
-            self.announce("proxy", Reach::Nobody).await?;
-        }
         self.record_proxy("update", Some(&before), Some(&after)).await?;
         Ok(after)
     }
@@ -298,6 +328,7 @@ impl WriteTx<'_> {
                    WHERE proxy_id = $1 AND (valid_until IS NULL OR valid_until > $2)";
         self.execute(sql, args![id.row(), until]).await?;
         self.insert_token(id.row(), token).await?;
+        self.announce("proxy", Reach::Proxy(id.row())).await?;
         self.record_proxy("rotate_token", None, Some(&proxy)).await?;
         Ok(proxy)
     }
@@ -312,7 +343,7 @@ impl WriteTx<'_> {
         self.execute("UPDATE proxy_tokens SET revoked_at = $2 WHERE proxy_id = $1", args![id.row(), now])
             .await?;
         self.execute("DELETE FROM proxies WHERE id = $1", args![id.row()]).await?;
-        self.announce("proxy", Reach::Nobody).await?;
+        self.announce("proxy", Reach::Proxy(id.row())).await?;
         self.record_proxy("delete", Some(&before), None).await
     }
 
@@ -379,27 +410,9 @@ impl WriteTx<'_> {
     }
 }
 
-impl Store {
-    /// Notes what a sync tells about a proxy. No turn is waited for and nothing is audited. An acknowledgement of an
-    /// assignment that is past does not count.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn note_sync(&self, id: ProxyId, seen: &Seen) -> Result<(), StoreError> {
-        let now = self.clock().now();
-        let row = args![id.row(), now, &seen.config_hash, &seen.client_version, seen.acknowledges];
-        let sql = "UPDATE proxies SET last_seen_at = $2, last_config_hash = $3, client_version = $4, \
-                   acknowledged = CASE WHEN assignment = $5 THEN assignment ELSE acknowledged END, \
-                   last_synced_at = CASE WHEN assignment = $5 THEN $2 ELSE last_synced_at END WHERE id = $1";
-        let mut conn = self.pools().write().await?;
-        conn.execute(sql, row).await?;
-        conn.commit().await
-    }
-}
-
 fn read(mut row: Row) -> Result<Proxy, StoreError> {
     let id = row.next()?;
-    Ok(Proxy {
+    let mut proxy = Proxy {
         id: ProxyId::new(id).ok_or(StoreError::inconsistent("proxies", "id below one"))?,
         name: row.next()?,
         principal_id: row.next::<Option<i64>>()?.and_then(PrincipalId::new),
@@ -408,6 +421,7 @@ fn read(mut row: Row) -> Result<Proxy, StoreError> {
         principal_assigned_at: row.next::<Option<i64>>()?.map(Micros),
         assignment: row.next()?,
         acknowledged: row.next()?,
+        generation: 0,
         last_config_hash: row.next()?,
         last_seen_at: row.next::<Option<i64>>()?.map(Micros),
         last_synced_at: row.next::<Option<i64>>()?.map(Micros),
@@ -416,12 +430,21 @@ fn read(mut row: Row) -> Result<Proxy, StoreError> {
         revision: row.next()?,
         created_at: Micros(row.next()?),
         updated_at: Micros(row.next()?),
-    })
+        acknowledged_generation: row.next()?,
+        acknowledged_until: row.next::<Option<i64>>()?.map(Micros),
+        applied_generation: row.next()?,
+        rejected_config_hash: row.next()?,
+    };
+    let (assigned, principal, fallback): (i64, Option<i64>, Option<i64>) =
+        (row.next()?, row.next()?, row.next()?);
+    proxy.generation = assigned.max(principal.unwrap_or(0)).max(fallback.unwrap_or(0));
+    Ok(proxy)
 }
 
 const INSERT: &str = "INSERT INTO proxies (id, name, principal_id, fallback_principal_id, fallback_mode, \
-     principal_assigned_at, assignment, acknowledged, created_by, revision, created_at, updated_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, 1, $9, $9)";
+     principal_assigned_at, assignment, acknowledged, created_by, revision, created_at, updated_at, \
+     assigned_change) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, 1, $9, $9, $10)";
 
 const UPDATE: &str = "UPDATE proxies SET name = $2, principal_id = $3, fallback_principal_id = $4, \
-     fallback_mode = $5, principal_assigned_at = $6, assignment = $7, revision = $8, updated_at = $9 WHERE id = $1";
+     fallback_mode = $5, principal_assigned_at = $6, assignment = $7, revision = $8, updated_at = $9, \
+     assigned_change = COALESCE($10, assigned_change) WHERE id = $1";

@@ -109,7 +109,19 @@ impl Store {
     ///
     /// # Errors
     /// Those of `work`; [`StoreError::Busy`] when it failed too often; [`StoreError::Unavailable`].
-    pub async fn write<'c, T, E, F>(&self, actor: &Actor, mut work: F) -> Result<T, E>
+    pub async fn write<'c, T, E, F>(&self, actor: &Actor, work: F) -> Result<T, E>
+    where
+        F: for<'t> FnMut(&'t mut WriteTx<'c>) -> Work<'t, T, E>,
+        E: From<StoreError>,
+    {
+        self.write_numbered(actor, work).await.map(|(value, _)| value)
+    }
+
+    /// As [`Store::write`], with the number of the last change in it that may alter what a proxy gets.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_numbered<'c, T, E, F>(&self, actor: &Actor, mut work: F) -> Result<(T, Option<i64>), E>
     where
         F: for<'t> FnMut(&'t mut WriteTx<'c>) -> Work<'t, T, E>,
         E: From<StoreError>,
@@ -131,7 +143,7 @@ impl Store {
     }
 
     /// One try; with the error comes whether another one can help.
-    async fn attempt<'c, T, E, F>(&self, actor: &Actor, work: &mut F) -> Result<T, (E, bool)>
+    async fn attempt<'c, T, E, F>(&self, actor: &Actor, work: &mut F) -> Result<(T, Option<i64>), (E, bool)>
     where
         F: for<'t> FnMut(&'t mut WriteTx<'c>) -> Work<'t, T, E>,
         E: From<StoreError>,
@@ -145,7 +157,7 @@ impl Store {
             Ok(value) => value,
             Err(error) => return Err((error, tx.gave_up())),
         };
-        let events = tx.audit_events_written();
+        let (events, reached) = (tx.audit_events_written(), tx.reached);
         let seq = self.counters.note(tx.commit().await).map_err(failed)?;
         Counters::more(&self.counters.commits, 1);
         Counters::more(&self.counters.audit_events, events);
@@ -154,7 +166,7 @@ impl Store {
             *last = seq.max(*last);
             newer
         });
-        Ok(value)
+        Ok((value, reached))
     }
 
     async fn begin<'c>(&self, actor: &Actor) -> Result<WriteTx<'c>, StoreError> {
@@ -291,6 +303,14 @@ impl Pools {
             Self::Postgres(pool) => {
                 Conn::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
             }
+        })
+    }
+
+    /// The one number that a query without arguments gives, outside of a transaction.
+    pub(crate) async fn number(&self, sql: &'static str) -> Result<i64, StoreError> {
+        Ok(match self {
+            Self::Sqlite { read, .. } => sqlx::query_scalar(sql).fetch_one(read).await?,
+            Self::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await?,
         })
     }
 

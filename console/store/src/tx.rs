@@ -128,6 +128,8 @@ pub struct WriteTx<'c> {
     pub(crate) audit: Head,
     audit_since: i64,
     pub(crate) change_seq: i64,
+    /// The number of the last change here that may alter what a proxy gets.
+    pub(crate) reached: Option<i64>,
 }
 
 impl WriteTx<'_> {
@@ -138,8 +140,8 @@ impl WriteTx<'_> {
             "UPDATE ledger SET turn = turn + 1 WHERE id = 1 RETURNING audit_seq, audit_hash, change_seq";
         let mut row = read.row(turn, vec![]).await?.ok_or(StoreError::inconsistent("ledger", "no row"))?;
         let audit = Head { seq: row.next()?, hash: row.next()? };
-        let audit_since = audit.seq;
-        Ok(Self { read, borrows: PhantomData, actor, audit, audit_since, change_seq: row.next()? })
+        let (audit_since, change_seq) = (audit.seq, row.next()?);
+        Ok(Self { read, borrows: PhantomData, actor, audit, audit_since, change_seq, reached: None })
     }
 
     /// Commits; the number of the last change there is.

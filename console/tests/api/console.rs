@@ -121,6 +121,12 @@ impl Console {
         Self { address, app, home, client, stop: Some(stop), task: Some(task) }
     }
 
+    /// Another replica, on the same database.
+    pub(crate) async fn beside(&self, settings: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        Self::at(Home { database: self.home.database.clone(), _dir: dir }, settings).await
+    }
+
     /// Where its rows are.
     pub(crate) fn database(&self) -> &str {
         &self.home.database

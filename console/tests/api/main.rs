@@ -4,6 +4,8 @@ mod access;
 mod audit;
 mod broker;
 mod console;
+mod engine;
+mod generations;
 mod grants;
 mod keys;
 mod limits;
@@ -14,6 +16,7 @@ mod secrets;
 mod shell;
 mod sync;
 mod views;
+mod withdrawn;
 
 /// Runs each test on both engines: `sqlite::…` and `postgres::…` are the same tests.
 macro_rules! on_both {

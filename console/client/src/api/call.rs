@@ -12,6 +12,7 @@ use super::error::{ApiError, Cause};
 use super::path::Path;
 use super::record::{Expect, Record};
 use crate::http::{self, BodyFailure, reason};
+use crate::sync::GENERATION;
 use crate::token::TokenError;
 
 /// Largest answer, in bytes.
@@ -53,6 +54,8 @@ pub struct Written<T> {
     pub row: T,
     /// It was not there before.
     pub created: bool,
+    /// The number of the change, if it may alter what proxies get: what [`ApiClient::wait_for_proxy`] waits for.
+    pub generation: Option<i64>,
 }
 
 /// A request before it is sent.
@@ -64,12 +67,22 @@ pub(super) struct Request<'a> {
     pub(super) expect: Expect,
     /// It may be sent twice.
     pub(super) is_repeatable: bool,
+    /// How much longer the answer may take, because the console waits.
+    pub(super) waits: Duration,
 }
 
 impl<'a> Request<'a> {
     pub(super) fn new(method: Method, path: Path) -> Self {
         let is_repeatable = method != Method::POST;
-        Self { method, path, query: &[], data: None, expect: Expect::Anything, is_repeatable }
+        Self {
+            method,
+            path,
+            query: &[],
+            data: None,
+            expect: Expect::Anything,
+            is_repeatable,
+            waits: Duration::ZERO,
+        }
     }
 
     pub(super) fn data(self, data: &'a Value) -> Self {
@@ -80,6 +93,8 @@ impl<'a> Request<'a> {
 /// An answer that is a success.
 pub(super) struct Reply {
     pub(super) status: u16,
+    /// `X-Config-Generation`
+    pub(super) generation: Option<i64>,
     /// `null` when there is no body.
     pub(super) body: Value,
 }
@@ -198,11 +213,13 @@ impl ApiClient {
             let body = json!({ "data": data }).to_string();
             builder = builder.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let after = self.options.timeout;
+        let after = self.options.timeout + request.waits;
         let call = async {
             let response = builder.send().await.map_err(|error| Cause::Unreachable(reason(error)))?;
             let status = response.status().as_u16();
             let retry_after = http::retry_after(response.headers());
+            let generation =
+                response.headers().get(GENERATION).and_then(|value| value.to_str().ok()?.parse().ok());
             if !(200..300).contains(&status) {
                 let body = http::body(response, MAX_ERROR_BYTES).await.unwrap_or_default();
                 return Err(Cause::answered(status, &body, retry_after, key.expose()));
@@ -217,7 +234,7 @@ impl ApiClient {
                 serde_json::from_slice(&body)
                     .map_err(|_| Cause::Unexpected("the body is not JSON".to_owned()))?
             };
-            Ok(Reply { status, body })
+            Ok(Reply { status, generation, body })
         };
         tokio::time::timeout(after, call).await.unwrap_or(Err(Cause::TimedOut { after }))
     }
@@ -253,8 +270,8 @@ pub(super) fn one<T: Record>(method: &'static str, path: &Path, mut reply: Reply
 }
 
 fn written<T: Record>(method: &'static str, path: &Path, reply: Reply) -> Result<Written<T>, ApiError> {
-    let created = reply.status == 201;
-    Ok(Written { row: one(method, path, reply)?, created })
+    let (created, generation) = (reply.status == 201, reply.generation);
+    Ok(Written { row: one(method, path, reply)?, created, generation })
 }
 
 /// Where the record of a `PUT` is read: by its id, or by its name and the namespace of the write.

@@ -1,10 +1,13 @@
 //! `proxies`
 
+use std::time::Duration;
+
 use centaur_base::oid::{PrincipalId, ProxyId};
+use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::ApiClient;
-use super::call::Written;
+use super::call::{Request, Written, one};
 use super::error::ApiError;
 use super::path::Path;
 use super::record::{Expect, Record, member, object};
@@ -61,6 +64,13 @@ impl Record for NewProxy {
     }
 }
 
+impl Proxy {
+    /// Whether what it last said it has is what it should have. False where the console does not say.
+    pub fn in_sync(&self) -> bool {
+        self.document.get("in_sync").and_then(Value::as_bool).unwrap_or_default()
+    }
+}
+
 impl ApiClient {
     /// All, or those of a principal.
     ///
@@ -77,6 +87,28 @@ impl ApiClient {
     /// [`ApiError`]
     pub async fn proxy(&self, id: ProxyId) -> Result<Option<Proxy>, ApiError> {
         self.read(Path::of(&["proxies", &id.to_string()])).await
+    }
+
+    /// Waits until one has acknowledged the change of this number (of [`Written::generation`]; `None`: what it should
+    /// have now), for `timeout` at most, in whole seconds up to 55. Then it is as it is; [`Proxy::in_sync`] says more.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub async fn wait_for_proxy(
+        &self,
+        id: ProxyId,
+        generation: Option<i64>,
+        timeout: Duration,
+    ) -> Result<Option<Proxy>, ApiError> {
+        let path = Path::of(&["proxies", &id.to_string(), "wait"]);
+        let mut query = vec![("timeout".to_owned(), timeout.as_secs().to_string())];
+        query.extend(generation.map(|number| ("generation".to_owned(), number.to_string())));
+        let request = Request { query: &query, waits: timeout, ..Request::new(Method::GET, path.clone()) };
+        match self.send(request).await {
+            Ok(reply) => one("GET", &path, reply).map(Some),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Registers one. It is not tried again: a second attempt would register a second one.

@@ -1,5 +1,7 @@
 //! Each resource, from making it to deleting it.
 
+use std::time::Duration;
+
 use centaur_base::Secret as Hidden;
 use centaur_base::oid::{Oid as _, SecretKind};
 use centaur_client::api::{
@@ -180,7 +182,13 @@ async fn a_proxy_shows_its_token_once_and_never_in_a_debug_text() {
     assert!(!format!("{made:?}").contains(made.token.expose().as_str()));
     assert_eq!(made.proxy.principal, Some(principal.id));
     assert_eq!(api.proxies(Some(principal.id)).await.unwrap().len(), 1);
-    let freed = api.put_proxy(made.proxy.id, &json!({"principal_id": null})).await.unwrap().row;
+    let waited = api.wait_for_proxy(made.proxy.id, None, Duration::ZERO).await.unwrap().unwrap();
+    assert!(!waited.in_sync(), "it has not been heard of");
+    let gone = centaur_base::oid::ProxyId::new(999).unwrap();
+    assert_eq!(api.wait_for_proxy(gone, Some(1), Duration::ZERO).await.unwrap(), None);
+    let freed = api.put_proxy(made.proxy.id, &json!({"principal_id": null})).await.unwrap();
+    assert!(freed.generation > made.proxy.document["generation"].as_i64());
+    let freed = freed.row;
     assert_eq!(freed.principal, None);
     assert_eq!(api.proxies(Some(principal.id)).await.unwrap().len(), 0);
     assert_eq!(api.proxy(made.proxy.id).await.unwrap().unwrap().name, "edge");

@@ -21,10 +21,10 @@ fn the_first_answer_has_six_members_and_the_second_only_the_hash() {
         "secrets":[{"source":{"type":"env","var":"V1"},"rules":[{"host":"a"}],"inject":{"header":"X"}}],
         "transforms":[],"postgres":[]});
     for supplied in [None, Some(""), Some("garbage"), Some("sha256:00")] {
-        let body = sync_body(&effective.payload, &hash, supplied, Some(&assignment));
+        let body = sync_body(&effective.payload.lists(), &hash, supplied, Some(&assignment));
         assert_eq!(body, want.to_string(), "{supplied:?}");
     }
-    let body = sync_body(&effective.payload, &hash, Some(&hash), Some(&assignment));
+    let body = sync_body(&effective.payload.lists(), &hash, Some(&hash), Some(&assignment));
     assert_eq!(body, json!({ "config_hash": hash }).to_string());
 }
 
@@ -36,7 +36,7 @@ fn an_unassigned_proxy_gets_empty_lists() {
     let hash = effective.payload.hash(&HashKey::new(b"fake-key"), None);
     let want = json!({"config_hash":hash,"status":"unassigned","principal_id":null,
         "secrets":[],"transforms":[],"postgres":[]});
-    assert_eq!(sync_body(&effective.payload, &hash, None, None), want.to_string());
+    assert_eq!(sync_body(&effective.payload.lists(), &hash, None, None), want.to_string());
 }
 
 #[test]
@@ -70,10 +70,14 @@ fn the_hash_is_keyed_and_the_same_for_the_same_payload() {
 fn the_hash_is_the_one_of_the_canonical_form() {
     let world = World::default();
     let effective = world.assemble(&subject("prn_1", vec![]));
-    let text = r#"{"assignment":{"assigned_at":1935652087,"counter":1,"principal":"prn_1"},"postgres":[],"secrets":[],"transforms":[]}"#;
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"fake-key");
-    let tag = aws_lc_rs::hmac::sign(&key, text.as_bytes());
-    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    let sign = |text: &str| {
+        let tag = aws_lc_rs::hmac::sign(&key, text.as_bytes());
+        tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+    };
+    let payload = sign(r#"{"postgres":[],"secrets":[],"transforms":[]}"#);
+    let assignment = r#"{"assigned_at":1935652087,"counter":1,"principal":"prn_1"}"#;
+    let hex = sign(&format!(r#"{{"assignment":{assignment},"payload":"{payload}"}}"#));
     assert_eq!(hash(&effective), format!("sha256:{hex}"));
 }
 

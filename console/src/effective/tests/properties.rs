@@ -74,7 +74,7 @@ proptest! {
         ] {
             prop_assert!(!text.contains(&marker), "{}", text);
         }
-        let sent = sync_body(&effective.payload, "h", None, None);
+        let sent = sync_body(&effective.payload.lists(), "h", None, None);
         let any_served = effective.explained.iter().any(|one| one.outcome == Outcome::Served);
         prop_assert_eq!(sent.contains(&marker), any_served);
         let dead = format!("{marker}-dead");

@@ -23,6 +23,7 @@ on_both!(
     a_deleted_proxy_is_revoked_for_ever,
     an_old_token_is_good_for_its_grace,
     an_acknowledgement_counts_for_the_assignment_it_saw,
+    many_notes_are_written_together_and_those_of_no_proxy_passed_over,
 );
 
 async fn user(world: &World, email: &str) -> User {
@@ -247,7 +248,7 @@ async fn an_unknown_principal_registers_no_proxy(world: World) {
 async fn a_deleted_proxy_is_revoked_for_ever(world: World) {
     let made = proxy(&world, "iprx_fake").await;
     let token = &TokenHash::of("iprx_fake");
-    assert_eq!(read!(world, tx => tx.proxy_by_token(token).await), ProxyAuth::Live(Box::new(made.clone())));
+    assert_eq!(read!(world, tx => tx.proxy_by_token(token).await), live(&made));
     let since = read!(world, tx => tx.last_change().await);
     write!(world, tx => tx.delete_proxy(made.id).await).expect("deleted");
     assert_eq!(read!(world, tx => tx.proxy_by_token(token).await), ProxyAuth::Revoked);
@@ -274,7 +275,7 @@ async fn an_old_token_is_good_for_its_grace(world: World) {
         let world = &world;
         async move {
             let token = &TokenHash::of(token);
-            matches!(read!(world, tx => tx.proxy_by_token(token).await), ProxyAuth::Live(_))
+            matches!(read!(world, tx => tx.proxy_by_token(token).await), ProxyAuth::Live { .. })
         }
     };
     rotate("iprx_two", 60).await;
@@ -290,32 +291,95 @@ async fn an_old_token_is_good_for_its_grace(world: World) {
     assert_eq!(old, ProxyAuth::Revoked, "old tokens are told as well");
 }
 
+fn live(proxy: &Proxy) -> ProxyAuth {
+    ProxyAuth::Live { proxy: Box::new(proxy.clone()), until: None }
+}
+
 async fn an_acknowledgement_counts_for_the_assignment_it_saw(world: World) {
     let patch = &PrincipalPatch::default();
     let ada = write!(world, tx => tx.create_principal("lab", None, patch).await).expect("a principal");
     let made = proxy(&world, "iprx_fake").await;
     let assign = &ProxyPatch { principal: Some(Some(ada.id)), ..ProxyPatch::default() };
-    write!(world, tx => tx.update_proxy(made.id, assign, None).await).expect("assigned");
-    let note = |hash: &str, acknowledges| {
-        let (world, id) = (&world, made.id);
+    let assigned = write!(world, tx => tx.update_proxy(made.id, assign, None).await).expect("assigned");
+    assert!(assigned.generation > made.generation && made.generation > 0);
+    let note = |hash: &str, acknowledges: Option<(i64, i64, Option<Micros>)>| {
+        world.pass(1);
         let seen = Seen {
+            proxy: made.id,
+            at: world.clock.now(),
             config_hash: Some(hash.to_owned()),
-            acknowledges,
             client_version: Some("iron-proxy/1".to_owned()),
+            applied_generation: Some(3),
+            rejected_config_hash: Some("sha256:bad".to_owned()),
+            acknowledges: acknowledges.map(|(assignment, generation, until)| Acknowledged {
+                assignment,
+                generation,
+                until,
+            }),
         };
+        let (world, id) = (&world, made.id);
         async move {
-            world.pass(1);
-            world.store.note_sync(id, &seen).await.expect("noted");
+            world.store.note_syncs(&[seen]).await.expect("noted");
             read!(world, tx => tx.proxy(id).await).expect("a proxy")
         }
     };
+    let generation = assigned.generation;
     let behind = note("sha256:old", None).await;
     assert_eq!((behind.acknowledged, behind.last_synced_at), (0, None));
     assert_eq!(behind.last_config_hash.as_deref(), Some("sha256:old"));
+    assert_eq!((behind.applied_generation, behind.acknowledged_generation), (Some(3), None));
+    assert_eq!(behind.rejected_config_hash.as_deref(), Some("sha256:bad"));
     assert_eq!(behind.last_seen_at, Some(world.clock.now()));
-    let late = note("sha256:old", Some(0)).await;
-    assert_eq!(late.acknowledged, 0, "of an assignment that is past");
-    let synced = note("sha256:new", Some(1)).await;
+    let late = note("sha256:old", Some((0, generation, None))).await;
+    assert_eq!((late.acknowledged, late.acknowledged_generation), (0, None), "of an assignment that is past");
+    let synced = note("sha256:new", Some((1, generation, None))).await;
     assert_eq!((synced.acknowledged, synced.last_synced_at), (1, Some(world.clock.now())));
+    assert!(synced.in_sync(world.clock.now()));
     assert_eq!(synced.revision, 2, "no write of the record");
+    let lower = note("sha256:new", Some((1, generation - 1, None))).await;
+    assert_eq!(lower.acknowledged_generation, Some(generation), "it never goes back");
+    assert!(
+        !note("sha256:other", None).await.in_sync(world.clock.now()),
+        "it says that it has something else"
+    );
+    let ends = world.clock.now().after(Duration::from_secs(9));
+    let until = note("sha256:new", Some((1, generation, Some(ends)))).await;
+    assert!(until.in_sync(world.clock.now()) && !until.in_sync(ends));
+
+    let other = &PrincipalPatch { name: Some(Some("Ada".to_owned())), ..PrincipalPatch::default() };
+    let ada = write!(world, tx => tx.update_principal(ada.id, other, None).await).expect("written");
+    let wanted = read!(world, tx => tx.proxy(made.id).await).expect("a proxy");
+    assert_eq!((wanted.generation, wanted.in_sync(world.clock.now())), (ada.config_version, false));
+    let cleared = write!(world, tx => {
+        tx.update_proxy(made.id, &ProxyPatch { principal: Some(None), ..ProxyPatch::default() }, None).await
+    });
+    assert!(cleared.expect("written").generation > wanted.generation, "it never goes back");
+}
+
+async fn many_notes_are_written_together_and_those_of_no_proxy_passed_over(world: World) {
+    let mut seen = Vec::new();
+    for number in 0..18 {
+        let made = proxy(&world, &format!("iprx_{number}")).await;
+        let at = Micros(number);
+        seen.push(Seen {
+            proxy: made.id,
+            at,
+            config_hash: Some(format!("sha256:{number}")),
+            client_version: None,
+            applied_generation: None,
+            rejected_config_hash: None,
+            acknowledges: None,
+        });
+    }
+    let gone = Oid::new(999).expect("an id");
+    seen.push(Seen { proxy: gone, ..seen[0].clone() });
+    for count in [1, 2, 19] {
+        world.store.note_syncs(&seen[..count]).await.expect("noted");
+    }
+    for (number, seen) in seen[..18].iter().enumerate() {
+        let row = read!(world, tx => tx.proxy(seen.proxy).await).expect("a proxy");
+        assert_eq!(row.last_config_hash, Some(format!("sha256:{number}")));
+        assert_eq!(row.last_seen_at, Some(seen.at));
+    }
+    world.store.note_syncs(&[]).await.expect("nothing to note");
 }

@@ -17,6 +17,7 @@ on_both!(
     a_removed_event_breaks_the_chain,
     a_failed_write_leaves_no_trace,
     changes_are_numbered_without_gaps,
+    a_change_names_whom_it_concerns,
     the_wrong_keys_stop_the_start,
     rotation_seals_anew_while_serving,
     a_reader_sees_one_state,
@@ -210,6 +211,55 @@ async fn changes_are_numbered_without_gaps(world: World) {
     let now = world.clock.now();
     assert_eq!(write!(world, tx => tx.prune_changes(now).await).expect("pruned"), 10);
     assert_eq!(read!(world, tx => tx.last_change().await), 10, "numbers are not used again");
+}
+
+async fn a_change_names_whom_it_concerns(world: World) {
+    let patch = &PrincipalPatch::default();
+    let ada = write!(world, tx => tx.create_principal("lab", None, patch).await).expect("a principal");
+    let bob = write!(world, tx => tx.create_principal("lab", None, patch).await).expect("a principal");
+    let since = read!(world, tx => tx.last_change().await);
+    let still = world.store.moved_since(since).await.expect("an answer");
+    assert_eq!(still, Moved { seq: since, ..Moved::default() });
+
+    let token = &TokenHash::of("iprx_fake");
+    let named = &ProxyPatch { name: Some("edge".to_owned()), ..ProxyPatch::default() };
+    let proxy = write!(world, tx => tx.create_proxy(named, token).await).expect("a proxy");
+    let role = write!(world, tx => tx.create_role("lab", None, &RolePatch::default()).await).expect("a role");
+    write!(world, tx => tx.assign_role(ada.id, role.id).await).expect("assigned");
+    let moved = world.store.moved_since(since).await.expect("an answer");
+    assert_eq!(moved.proxies, [proxy.id]);
+    assert_eq!(moved.principals, [(ada.id, moved.seq)]);
+
+    // Of a role: those who hold it, by their versions.
+    let since = moved.seq;
+    write!(world, tx => tx.delete_role(role.id).await).expect("deleted");
+    let moved = world.store.moved_since(since).await.expect("an answer");
+    assert_eq!((moved.principals, moved.everything), (vec![(ada.id, since + 1)], false));
+    write!(world, tx => tx.delete_principal(bob.id).await).expect("deleted");
+    let moved = world.store.moved_since(since + 1).await.expect("an answer");
+    assert_eq!(moved.principals, [(bob.id, since + 2)], "it is named though it is gone");
+
+    world.pass(60);
+    let now = world.clock.now();
+    write!(world, tx => tx.prune_changes(now).await).expect("pruned");
+    assert!(world.store.moved_since(since).await.expect("an answer").everything);
+    assert!(world.store.moved_since(since + 9).await.expect("an answer").everything, "put back");
+    assert!(!world.store.moved_since(since + 2).await.expect("an answer").everything);
+}
+
+#[tokio::test]
+async fn replicas_hear_of_each_other_by_notices() {
+    let world = World::postgres().await;
+    let other = world.again(&["a"]).await.expect("a store");
+    let (ours, theirs) = (world.store.notices(), other.notices());
+    // The first one says that it listens now.
+    theirs.heard().await;
+    ours.heard().await;
+    write!(world, tx => tx.create_principal("lab", None, &PrincipalPatch::default()).await).expect("made");
+    theirs.heard().await;
+    drop((ours, theirs));
+    other.close().await;
+    world.store.close().await;
 }
 
 async fn the_wrong_keys_stop_the_start(world: World) {

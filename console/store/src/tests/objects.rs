@@ -223,7 +223,10 @@ async fn a_deleted_principal_leaves_its_proxies_unassigned(world: World) {
     let unassigned = read!(world, tx => tx.proxy(proxy.id).await).expect("a proxy");
     assert_eq!((unassigned.principal_id, unassigned.principal_assigned_at), (None, None));
     let auth = read!(world, tx => tx.proxy_by_token(&token).await);
-    assert!(matches!(auth, ProxyAuth::Live(found) if found.id == proxy.id), "it keeps its token");
+    assert!(
+        matches!(auth, ProxyAuth::Live { proxy: found, .. } if found.id == proxy.id),
+        "it keeps its token"
+    );
     assert_eq!(read!(world, tx => tx.principal(ada.id).await), None);
     let missing = write!(world, tx => tx.delete_principal(ada.id).await);
     assert!(matches!(missing, Err(StoreError::Missing { .. })));
