@@ -41,7 +41,10 @@ pub(crate) async fn conduct(args: &Args, descriptors: u64) -> anyhow::Result<()>
         if row == Row::Simulation {
             if engines.contains(&Engine::Postgres) {
                 say("simulation:");
-                simulated = Some(simulation::run(args, descriptors).await?);
+                match simulation::run(args, descriptors).await {
+                    Ok(outcome) => simulated = Some(outcome),
+                    Err(error) => say(&format!("  failed: {error:#}")),
+                }
             }
             continue;
         }

@@ -15,7 +15,7 @@ pub(super) use self::outcome::Outcome;
 
 use self::replicas::{Replicas, Use};
 use crate::args::Args;
-use crate::operator::Operator;
+use crate::operator::{self, Operator};
 use crate::say;
 use crate::seed::{self, Plan, Raw};
 use crate::stats::{Samples, now_us};
@@ -85,10 +85,8 @@ pub(super) async fn run(args: &Args, descriptors: u64) -> anyhow::Result<Outcome
         let before = all.used();
         let mut samples = Samples::default();
         for at in 0..times {
-            let value = format!("fake-value-{secret}-{at}");
-            let source = json!({"source_type": "control_plane", "config": {}, "secret": value});
-            let path = format!("static_secrets/{}", secrets[secret]);
-            operator.change(&path, &json!({"source": source})).await?;
+            let value = operator::secret(secret, &format!("fake-value-{secret}-{at}"));
+            operator.change(&format!("static_secrets/{}", secrets[secret]), &value).await?;
             let committed = now_us();
             samples.add_since(committed, &all.changed(|reached| usize::from(reached % divides == 0)).await?);
             all.all_wait().await?;
