@@ -92,8 +92,9 @@ impl<'a> Registrar<'a> {
                 ready.push((record, row));
             }
         }
+        let directory = chosen.tool.dir.display().to_string();
         let made = if let Some(row) = &stored_role {
-            plan.push(role_step(row, &role.labels).of_tool(tool));
+            plan.push(role_step(row, &role.labels).of_tool(tool).with("directory", directory.as_str()));
             Made::Id(row.id)
         } else {
             let target = Target { kind: "role", id: None, foreign_id: Some(role.foreign_id.clone()) };
@@ -102,7 +103,8 @@ impl<'a> Registrar<'a> {
                 data: role.data(namespace),
                 seen: Seen::default(),
             };
-            plan.push(Step::new(Action::Create, target, "the role of a tool", call).of_tool(tool));
+            let step = Step::new(Action::Create, target, "the role of a tool", call);
+            plan.push(step.of_tool(tool).with("directory", directory.as_str()));
             let made = Made::By(role.foreign_id.clone());
             if to_own && !ready.is_empty() {
                 let call = Call::ReadGrants { role: made.clone() };

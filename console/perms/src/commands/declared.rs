@@ -2,6 +2,7 @@
 
 pub(super) mod export;
 mod plan;
+mod stored;
 mod tools;
 
 use crate::args::DeclaredArgs;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use centaur_manifest::register::POLICY_LABEL;
 use serde_json::{Value, json};
 
 use crate::credential::sources;
@@ -129,8 +130,9 @@ async fn policy(session: &Session, checks: &mut Vec<Check>) {
     let mut stored = 0;
     for (kind, _) in crate::shape::TYPES {
         let Ok(rows) = api.secrets(kind, &filter).await else { continue };
-        let kinds =
-            rows.iter().flat_map(sources).map(|text| text.split(':').next().unwrap_or_default().to_owned());
+        // One that was registered with the option keeps its source.
+        let rows = rows.iter().filter(|row| !row.labels.contains_key(POLICY_LABEL));
+        let kinds = rows.flat_map(sources).map(|text| text.split(':').next().unwrap_or_default().to_owned());
         for kind in kinds.filter(|kind| matches!(kind.as_str(), "env" | "1password" | "1password_connect")) {
             stored += 1;
             others += usize::from(kind != ours);

@@ -28,6 +28,9 @@ impl Shown {
         out.insert("foreign_id".to_owned(), json!(target.foreign_id));
         out.insert("applied".to_owned(), (self.is_applied && *action != Action::Unchanged).into());
         out.insert("reason".to_owned(), reason.as_str().into());
+        if let Some(tool) = &self.step.tool {
+            out.insert("tool".to_owned(), tool.as_str().into());
+        }
         out.extend(extra.clone());
         if *action == Action::Update {
             out.insert("before".to_owned(), before.clone().into());
@@ -86,7 +89,7 @@ pub(super) fn report(steps: &[Shown], dry_run: bool, complete: bool) -> Report {
 }
 
 /// `tool  tide-tables  role tool-tide-tables  1 secret: 1 created  assigned`
-fn tool_row(tool: &str, steps: &[&Shown], dry_run: bool) -> [String; 5] {
+fn tool_row(tool: &str, steps: &[&Shown], dry_run: bool) -> Vec<String> {
     let of = |kind: &'static str, assigns: bool| {
         let is_one = move |shown: &&&Shown| {
             shown.step.target.kind == kind && shown.step.extra.contains_key("principal") == assigns
@@ -112,9 +115,9 @@ fn tool_row(tool: &str, steps: &[&Shown], dry_run: bool) -> [String; 5] {
     let parts: Vec<String> = words.iter().map(|(word, count)| format!("{count} {word}")).collect();
     let secrets = count(total, "secret");
     let secrets = if parts.is_empty() { secrets } else { format!("{secrets}: {}", parts.join(", ")) };
-    let last = of("role", true).next().map_or_else(String::new, |shown| match shown.step.action {
+    let assigned = of("role", true).next().map(|shown| match shown.step.action {
         Action::Unchanged => "in place".to_owned(),
         _ => shown.word(dry_run),
     });
-    ["tool".to_owned(), tool.to_owned(), role, secrets, last]
+    ["tool".to_owned(), tool.to_owned(), role, secrets].into_iter().chain(assigned).collect()
 }

@@ -6,6 +6,7 @@ use centaur_base::oid::SecretKind;
 use centaur_client::api::Expect;
 use serde_json::json;
 
+use crate::relay::answer;
 use crate::support::World;
 
 /// Two roles and two principals with a bit of everything.
@@ -268,4 +269,25 @@ async fn a_part_of_it_is_exported_by_name_and_by_label() {
     world.api.put_role("by-hand", &data, Expect::Anything).await.unwrap();
     assert!(world.export().await.contains("by-hand"));
     assert!(!world.run(&["export", "--managed"]).await.out.contains("by-hand"));
+}
+
+#[tokio::test]
+async fn what_changed_meanwhile_is_told_and_what_failed_is_finished_by_the_same_command() {
+    let world = World::new().await;
+    world.secret("key", "a.test").await;
+    world.done(&["roles", "create", "support"]).await;
+    let file = world.file(
+        "version = 1\n[[role]]\nid = \"support\"\nname = \"Mine\"\nsecrets = [\"key\"]\n\
+         [[principal]]\nid = \"slack-user-u5\"\nroles = [\"support\"]\n",
+    );
+    world.relay.fail("PUT", 1, answer(412, r#"{"error":{"message":"stale"}}"#));
+    let text = "role support changed since it was read; run again or add --force";
+    world.run(&["apply", &file]).await.fails(5, text);
+    let put = world.relay.seen().into_iter().rfind(|seen| seen.line.starts_with("PUT")).unwrap();
+    assert!(put.if_match.is_some());
+    world.relay.fail("POST", 1, answer(422, r#"{"error":{"message":"no","details":{"base":["bad"]}}}"#));
+    let shown = world.run(&["apply", &file, "-o", "json"]).await.json(6);
+    assert_eq!((&shown["error"]["code"], &shown["error"]["cause"]), (&json!("partial"), &json!("rejected")));
+    world.done(&["apply", &file]).await;
+    world.run(&["diff", &file]).await.is(0, "everything is in place\n", "");
 }

@@ -422,6 +422,44 @@ async fn a_file_of_roles_registers_the_tools_that_it_names() {
     world.run(&["diff", file]).await.succeeds();
 }
 
+#[tokio::test]
+async fn a_tool_of_which_a_part_is_held_is_exported_in_parts() {
+    let world = World::new().await;
+    world.tool("tides", TIDES);
+    let part = ["roles", "grant", "sea", "--tool", "tides", "--secret-name", "MOON_KEY"];
+    world.with_tools(&part).await.succeeds();
+    let export = ["export", "--role", "sea"];
+    let outcome = world.with_tools(&export).await;
+    assert!(
+        outcome.out.contains("tools = []\nsecrets = [\"static/tool-tides-moon-key\"]\n"),
+        "{}",
+        outcome.out
+    );
+    // Without its manifest, what is registered is all that is known of it.
+    let outcome = world.run(&export).await;
+    assert!(outcome.out.contains("tools = [\"tides\"]\nsecrets = []\n"), "{}", outcome.out);
+    world.with_tools(&["roles", "grant", "sea", "--tool", "tides"]).await.succeeds();
+    let outcome = world.with_tools(&export).await;
+    assert!(outcome.out.contains("tools = [\"tides\"]\nsecrets = []\n"), "{}", outcome.out);
+}
+
+#[tokio::test]
+async fn a_dry_run_of_tools_writes_nothing_and_says_what_it_would() {
+    let world = World::new().await;
+    world.tool("tides", TIDES);
+    for words in [
+        &["principals", "grant", "slack-user-u9", "--tool", "tides"][..],
+        &["roles", "grant", "sea", "--tool", "tides"],
+        &["tools", "register", "--all", "--into", "sea"],
+        &["tools", "sync", "--prune"],
+    ] {
+        let (outcome, calls) = world.traced(&[words, &["--dry-run", "--exit-code"]].concat()).await;
+        assert_eq!(outcome.status.code(), Some(8), "{words:?} {}", outcome.err);
+        assert!(calls.iter().all(|call| call.starts_with("GET ")), "{words:?} {calls:?}");
+        assert!(outcome.out.ends_with("nothing was written (dry run)\n"), "{}", outcome.out);
+    }
+}
+
 impl Outcome {
     /// It succeeded; what it said does not matter.
     #[track_caller]

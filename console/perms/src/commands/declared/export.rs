@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use centaur_base::oid::SecretId;
 use centaur_client::api::{Grant, Principal, Role, Secret};
+use centaur_manifest::discover::Catalog;
+use centaur_manifest::register::ids;
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -19,6 +21,7 @@ use crate::report::Report;
 use crate::session::{Calls as _, Session};
 use crate::shape::{self, Identity, MANAGED};
 use crate::span;
+use crate::tools;
 
 pub(in crate::commands) async fn run(session: &Session, args: &ExportArgs) -> Result<Report, Failure> {
     let (roles, principals) = chosen(session, args).await?;
@@ -95,6 +98,9 @@ impl Known {
             }
             secrets.insert(row.id, row);
         }
+        if !session.settings.tool_dirs.is_empty() {
+            declared_ids(&tools::catalog(session)?, &secrets, &mut tools);
+        }
         Ok(Self { secrets, tools, now: OffsetDateTime::now_utc() })
     }
 
@@ -134,6 +140,29 @@ impl Known {
             })
             .collect()
     }
+}
+
+/// Where manifests are at hand, a tool is what its manifest declares, and is not written when a part of that is not there:
+/// the file would bring all of it.
+fn declared_ids(
+    catalog: &Catalog,
+    secrets: &BTreeMap<SecretId, Secret>,
+    tools: &mut BTreeMap<String, BTreeSet<SecretId>>,
+) {
+    tools.retain(|name, of_tool| {
+        let Some(tool) = catalog.named(name) else { return true };
+        let Ok(manifest) = &tool.manifest else { return false };
+        let by_name: BTreeMap<&str, SecretId> =
+            of_tool.iter().filter_map(|id| Some((secrets.get(id)?.foreign_id.as_deref()?, *id))).collect();
+        let declared: Option<BTreeSet<SecretId>> = ids(&tool.role(), manifest)
+            .into_iter()
+            .map(|(_, id)| by_name.get(id.as_str()).copied())
+            .collect();
+        declared.is_some_and(|declared| {
+            *of_tool = declared;
+            !of_tool.is_empty()
+        })
+    });
 }
 
 fn is_plain(held: &Held) -> bool {

@@ -1,6 +1,6 @@
 //! What it takes to make the roles and principals of a file what it says of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use centaur_base::oid::{PrincipalId, RoleId, SecretId};
 use centaur_client::api::{Grant, Grantee, Principal, Role};
@@ -8,9 +8,10 @@ use centaur_manifest::principal::Form;
 use serde_json::json;
 use time::OffsetDateTime;
 
+use super::stored::{self, Roles, StoredPrincipal, StoredRole, is_called};
 use super::tools::{self, Tools, Wanted};
-use crate::address::{self, SecretName, Who};
-use crate::args::{PrincipalArg, RegisterArgs};
+use crate::address::Who;
+use crate::args::RegisterArgs;
 use crate::commands::principals::{grant as principal_grant, tombstone};
 use crate::commands::roles::create as role_create;
 use crate::commands::{grant_end, renew, reprioritize};
@@ -19,7 +20,7 @@ use crate::failure::Failure;
 use crate::fetch;
 use crate::plan::{Action, Call, Made, MadeSecret, Plan, Seen, Step, Target, Terms};
 use crate::registration::Registrar;
-use crate::session::{Calls as _, Session};
+use crate::session::Session;
 use crate::shape::{Identity, MANAGED};
 use crate::span::{self, Direction};
 
@@ -33,9 +34,9 @@ pub(super) async fn plan<'a>(
     let mut plan = Plan::new().destructive();
     let mut registrar = Registrar::new(session, how);
     let tools = tools::of(session, &mut registrar, &mut plan, &document.role).await?;
-    let roles = read_roles(session, document).await?;
-    let principals = read_principals(session, document).await?;
-    let secrets = read_secrets(session, document, &tools.secrets).await?;
+    let roles = stored::roles(session, document).await?;
+    let principals = stored::principals(session, document).await?;
+    let secrets = stored::secrets(session, document, &tools.secrets).await?;
     let mut work = Work { session, plan, tools, secrets, is_additive, now: OffsetDateTime::now_utc() };
     for (entry, stored) in document.role.iter().zip(&roles.of_entries) {
         work.role(entry, stored.as_ref()).await?;
@@ -44,128 +45,6 @@ pub(super) async fn plan<'a>(
         work.principal(entry, stored, &roles).await?;
     }
     Ok((work.plan, registrar))
-}
-
-/// A role and what it holds.
-struct StoredRole {
-    row: Role,
-    grants: Vec<Grant>,
-}
-
-struct Roles {
-    /// Of each `[[role]]`; `None` for one that is to be made.
-    of_entries: Vec<Option<StoredRole>>,
-    /// Those that principals name and the file does not.
-    others: BTreeMap<String, Role>,
-}
-
-impl Roles {
-    /// A role that a principal names.
-    fn named<'a>(&'a self, document_id: &'a str) -> Option<&'a Role> {
-        let of_entries = self.of_entries.iter().flatten().map(|stored| &stored.row);
-        of_entries.chain(self.others.values()).find(|row| is_called(row, document_id))
-    }
-}
-
-fn is_called(row: &Role, name: &str) -> bool {
-    row.foreign_id.as_deref() == Some(name) || row.id.to_string() == name
-}
-
-async fn read_roles(session: &Session, document: &Document) -> Result<Roles, Failure> {
-    let mut of_entries = Vec::new();
-    for entry in &document.role {
-        let row = address::role(session, &entry.id).await?;
-        of_entries.push(match row {
-            None => None,
-            Some(row) => {
-                address::same_namespace("role", &entry.id, &row.namespace, session.namespace())?;
-                let grants = session.api()?.grants_of_role(row.id).await.of(session)?;
-                Some(StoredRole { row, grants })
-            }
-        });
-    }
-    let declared: BTreeSet<&str> = document.role.iter().map(|entry| entry.id.as_str()).collect();
-    let mut others = BTreeMap::new();
-    for name in document.principal.iter().flat_map(|entry| &entry.roles) {
-        if !declared.contains(name.as_str()) && !others.contains_key(name) {
-            let row = address::existing_role(session, name).await?;
-            address::same_namespace("role", name, &row.namespace, session.namespace())?;
-            others.insert(name.clone(), row);
-        }
-    }
-    Ok(Roles { of_entries, others })
-}
-
-/// A principal and what it holds.
-struct StoredPrincipal {
-    who: Who,
-    roles: Vec<Role>,
-    grants: Vec<Grant>,
-}
-
-async fn read_principals(session: &Session, document: &Document) -> Result<Vec<StoredPrincipal>, Failure> {
-    let api = session.api()?;
-    let mut found: Vec<StoredPrincipal> = Vec::new();
-    for entry in &document.principal {
-        let arg = PrincipalArg { principal: entry.id.clone(), slack_user: None };
-        let who = address::principal(session, &arg).await?;
-        let (mut roles, mut grants) = (Vec::new(), Vec::new());
-        if let Who::Found(row) = &who {
-            address::same_namespace("principal", &entry.id, &row.namespace, session.namespace())?;
-            roles = api.roles_of(row.id).await.of(session)?;
-            grants = api.grants_of_principal(row.id).await.of(session)?;
-        }
-        found.push(StoredPrincipal { who, roles, grants });
-    }
-    let mut seen = BTreeSet::new();
-    for stored in &found {
-        let name = match &stored.who {
-            Who::Found(row) => row.called(),
-            Who::Missing { foreign_id } => foreign_id.clone(),
-        };
-        if !seen.insert(name.clone()) {
-            return Err(Failure::BadCombination(format!("two principals of the file are {name}")));
-        }
-    }
-    Ok(found)
-}
-
-/// The secrets that are named one by one.
-async fn read_secrets(
-    session: &Session,
-    document: &Document,
-    tools: &BTreeMap<String, Vec<Wanted>>,
-) -> Result<BTreeMap<String, Wanted>, Failure> {
-    let of_roles = document.role.iter().flat_map(|entry| &entry.secrets);
-    let of_principals = document.principal.iter().flat_map(|entry| &entry.secrets);
-    let mut found = BTreeMap::new();
-    for Held { secret, .. } in of_roles.chain(of_principals) {
-        if found.contains_key(secret) {
-            continue;
-        }
-        let wanted = if let Some(wanted) = made_by_a_tool(secret, tools)? {
-            wanted
-        } else {
-            let row = address::secret(session, secret).await?;
-            address::same_namespace("secret", secret, &row.namespace, session.namespace())?;
-            Wanted { secret: MadeSecret::Id(row.id), called: row.called() }
-        };
-        found.insert(secret.clone(), wanted);
-    }
-    Ok(found)
-}
-
-/// A secret that the file's tools make first.
-fn made_by_a_tool(text: &str, tools: &BTreeMap<String, Vec<Wanted>>) -> Result<Option<Wanted>, Failure> {
-    let name = SecretName::parse(text)?;
-    let made = tools.values().flatten().find(|wanted| match (&wanted.secret, &name) {
-        (MadeSecret::By(kind, foreign_id), SecretName::Typed(wanted_kind, wanted)) => {
-            kind == wanted_kind && foreign_id == wanted
-        }
-        (MadeSecret::By(_, foreign_id), SecretName::Foreign(wanted)) => foreign_id == wanted,
-        _ => false,
-    });
-    Ok(made.cloned())
 }
 
 struct Work<'a> {
