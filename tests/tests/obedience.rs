@@ -1,10 +1,18 @@
-//! The real console and the real proxy: what is revoked is refused at once and whatever uses it is closed.
+//! The real console and the real proxy: what is revoked is refused at once and whatever uses it is closed; what happens
+//! while the console is away.
 
-use centaur_e2e::real::{Api, Console, Database, id};
-use centaur_e2e::wait::eventually;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use centaur_console::app::Server;
+use centaur_console::config::Config;
+use centaur_e2e::real::{Api, Console, Database, KEY, SEALING_KEY, id};
+use centaur_e2e::wait::{eventually, within};
 use centaur_e2e::world::{PLACEHOLDER, REAL};
 use centaur_e2e::{Builder, Conn, Reply, Request, World};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 const MANAGE_KEY: &str = "fake-management-key-1";
 /// Of `b.test`; [`PLACEHOLDER`] and [`REAL`] are of `a.test`.
@@ -152,5 +160,72 @@ async fn what_is_revoked_is_refused_at_once_and_closed_and_nothing_else_is() {
     let audit = w.finish_at_least(10).await;
     let revoked = audit.iter().filter(|line| line.reason() == "revoked").count();
     assert!(revoked >= 2, "the stream and the socket: {audit:#?}");
+    console.stop().await;
+}
+
+/// A console of this process, with a budget that the program's settings do not allow for being so short.
+struct Brief {
+    url: String,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+}
+
+impl Brief {
+    async fn start(database: &Database, port: &str) -> Self {
+        let address = database.address();
+        let env: HashMap<_, _> = [
+            ("CENTAUR_CONSOLE_ACCESS_LOG", "off"),
+            ("CENTAUR_CONSOLE_LISTEN", "127.0.0.1"),
+            ("PORT", port),
+            ("DATABASE_URL", &address),
+            ("CENTAUR_CONSOLE_ENCRYPTION_KEYS", SEALING_KEY),
+            ("CENTAUR_CONSOLE_INITIAL_USER_EMAIL", "root@example.test"),
+            ("CENTAUR_CONSOLE_INITIAL_USER_PASSWORD", "fake-password-1"),
+            ("CENTAUR_CONSOLE_INITIAL_API_KEY", KEY),
+        ]
+        .into();
+        let config = Config::from_env(|name| env.get(name).map(|value| (*value).to_owned()), false);
+        let config = Config { max_age: Duration::from_secs(2), ..config.expect("settings") };
+        let server = Server::start(config).await.expect("a console");
+        let url = format!("http://{}", server.address());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let served = tokio::spawn(server.serve(async move { drop(stopped.await) }));
+        Self { url, stop, served }
+    }
+
+    fn port(&self) -> String {
+        self.url.rsplit(':').next().expect("a port").to_owned()
+    }
+
+    fn api(&self) -> Api {
+        Api::new(self.url.trim_start_matches("http://").parse().expect("an address"))
+    }
+
+    async fn stop(self) {
+        drop(self.stop);
+        within("the console to end", self.served).await.expect("served to the end");
+    }
+}
+
+#[tokio::test]
+async fn without_a_console_credentials_end_with_their_budget_and_with_it_they_are_back() {
+    let database = Database::sqlite();
+    let console = Brief::start(&database, "0").await;
+    let port = console.port();
+    let granted = Granted::make(&console.api()).await;
+    let w = granted.proxy_of(&console.url).allow("a.test").allow("c.test").start().await;
+    in_sync(&w).await;
+    is_used(&w).await;
+
+    console.stop().await;
+    eventually("the end of the budget", async || status(&w).await["stale"] == true).await;
+    ask(&w, "a.test", PLACEHOLDER).await.expect(200);
+    assert_eq!(seen(&w), format!("Bearer {PLACEHOLDER}"));
+    ask(&w, "c.test", PLACEHOLDER).await.expect(200);
+
+    let console = Brief::start(&database, &port).await;
+    eventually("the credentials again", async || status(&w).await["stale"] == false).await;
+    is_used(&w).await;
+    w.finish(4).await;
     console.stop().await;
 }
