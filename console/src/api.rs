@@ -1,7 +1,8 @@
 //! The JSON API: one file per resource, each with its handlers and its form of the rows.
 //!
 //! A handler takes a `Call`, which only exists once the key was checked, and gives an `Answer` or a `Failure`.
-//! To add a route: a handler in the file of its resource and a line in its `routes`.
+//! To add a route: a handler in the file of its resource, and a line in its `routes` with what it does, which is where the
+//! OpenAPI document takes it from.
 
 mod access_log;
 mod answer;
@@ -19,6 +20,7 @@ mod health;
 mod list;
 mod metrics;
 mod oauth_apps;
+mod openapi;
 mod path;
 mod principals;
 mod proxies;
@@ -26,15 +28,15 @@ mod proxy_sync;
 mod proxy_wait;
 mod reaches;
 mod roles;
+mod routes;
 mod secrets;
 mod shell;
 mod target;
 mod token;
 
 use axum::Router;
-use axum::handler::Handler;
 use axum::response::IntoResponse as _;
-use axum::routing::{MethodFilter, on};
+use serde_json::Value;
 
 pub(crate) use self::failed_auth::FailedAuth;
 pub(crate) use self::path::tidied;
@@ -43,35 +45,20 @@ pub(crate) use self::shell::Peer;
 pub(crate) use self::token::new_token;
 
 use self::failure::Failure;
+use self::routes::Routes;
 use crate::app::App;
 use crate::definition::SecretKind;
 use crate::wire::ApiError;
 
+/// The OpenAPI document of all routes.
+pub(crate) fn described() -> Value {
+    crate::openapi::document(routes().described())
+}
+
 /// All routes; whatever else is asked for, by any method, is the JSON 404.
 pub(crate) fn router(app: App) -> Router {
-    let api = Router::new()
-        .merge(principals::routes())
-        .merge(roles::routes())
-        .merge(assignments::routes())
-        .merge(grants::routes())
-        .merge(api_keys::routes())
-        .merge(audit_events::routes())
-        .merge(broker_credentials::routes())
-        .merge(oauth_apps::routes())
-        .merge(proxies::routes())
-        .merge(effective::routes())
-        .merge(effective_diff::routes());
-    let api = SecretKind::ALL.into_iter().fold(api, |api, kind| api.merge(secrets::routes(kind)));
-    let api = api
-        .layer(axum::middleware::from_fn(reaches::told))
-        .layer(axum::middleware::from_fn(shell::within_time));
-    Router::new()
-        .merge(health::routes())
-        .merge(metrics::routes())
-        // Not within the time of the others: here it is waited for a change.
-        .merge(proxy_sync::routes())
-        .merge(proxy_wait::routes())
-        .merge(api)
+    routes()
+        .into_router()
         .fallback(not_found)
         .method_not_allowed_fallback(not_found)
         .layer(axum::middleware::from_fn(access_log::caught))
@@ -81,18 +68,28 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(app)
 }
 
+fn routes() -> Routes {
+    let secrets = SecretKind::ALL.into_iter().map(secrets::routes);
+    let api = Routes::new()
+        .merge(principals::routes())
+        .merge(effective::routes())
+        .merge(effective_diff::routes())
+        .merge(assignments::routes())
+        .merge(roles::routes())
+        .merge(grants::routes())
+        .merge(secrets.fold(Routes::new(), Routes::merge))
+        .merge(broker_credentials::routes())
+        .merge(oauth_apps::routes())
+        .merge(proxies::routes())
+        .merge(api_keys::routes())
+        .merge(audit_events::routes())
+        .surrounded(|router| router.layer(axum::middleware::from_fn(reaches::told)))
+        .surrounded(|router| router.layer(axum::middleware::from_fn(shell::within_time)));
+    let others = openapi::routes().merge(health::routes()).merge(metrics::routes());
+    // Not within the time of the others: here it is waited for a change.
+    api.merge(proxy_sync::routes()).merge(proxy_wait::routes()).merge(others)
+}
+
 async fn not_found() -> axum::response::Response {
     Failure::from(ApiError::unmatched_route()).into_response()
 }
-
-/// One method of one path; `HEAD` comes with `GET`. What is not offered is 404.
-fn route<H, T>(path: &str, method: MethodFilter, handler: H) -> Router<App>
-where
-    H: Handler<T, App>,
-    T: 'static,
-{
-    Router::new().route(path, on(method, handler))
-}
-
-/// `PUT` and `PATCH` are the same.
-const WRITE: MethodFilter = MethodFilter::PUT.or(MethodFilter::PATCH);

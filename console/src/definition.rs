@@ -36,9 +36,10 @@ pub use oauth_token::{OauthGrant, OauthToken};
 pub use pg_dsn::PgDsn;
 pub use pg_settings::{PrincipalField, Setting, SettingValue};
 pub use render::{RowMeta, render};
-pub(crate) use rule::cidr;
+pub(crate) use rule::{METHODS, cidr};
 pub use rule::{Rule, Scope};
 pub use source::Source;
+pub(crate) use source::source_keys;
 pub use static_secret::{Inject, Placement, Replace, StaticSecret};
 pub use values::Values;
 

@@ -22,8 +22,14 @@ pub mod definition;
 pub mod effective;
 pub mod grant;
 mod metrics;
+mod openapi;
 pub mod principal;
 pub mod program;
 pub mod provider;
 mod sync;
 pub mod wire;
+
+/// The OpenAPI 3.1 document of all routes, as `GET /api/v1/openapi.json` serves it.
+pub fn openapi_document() -> serde_json::Value {
+    api::described()
+}

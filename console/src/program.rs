@@ -27,6 +27,8 @@ struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Print the OpenAPI document of the API, which needs no settings.
+    Openapi,
     /// Seal all that is stored with the first of the keys, while consoles serve; may be stopped and started again.
     Rewrap {
         /// Values per transaction.
@@ -70,12 +72,19 @@ fn raise_descriptor_limit() {
 }
 
 async fn run(args: &Args) -> Result<(), String> {
+    if let Some(Command::Openapi) = args.command {
+        return print_openapi();
+    }
     let config =
         Config::from_env(|name| std::env::var(name).ok(), args.dev).map_err(|error| error.to_string())?;
     match args.command {
-        None => serve(config).await,
+        None | Some(Command::Openapi) => serve(config).await,
         Some(Command::Rewrap { batch }) => rewrap(&config, batch).await,
     }
+}
+
+fn print_openapi() -> Result<(), String> {
+    writeln!(std::io::stdout(), "{:#}", crate::openapi_document()).map_err(|error| error.to_string())
 }
 
 async fn serve(config: Config) -> Result<(), String> {

@@ -19,8 +19,8 @@ pub(crate) use attributes::wipe;
 pub use attributes::{Attributes, Reader};
 pub use change::Change;
 pub use details::Details;
-pub use envelope::{MAX_BODY_BYTES, action, attributes, config_hash, list, single};
-pub use error::ApiError;
+pub use envelope::{MAX_BODY_BYTES, MAX_DEPTH, action, attributes, config_hash, list, single};
+pub use error::{ApiError, ERROR_CODES};
 pub use identity::{Address, Identity, identity};
 pub use labels::LabelFilter;
 pub use names::{

@@ -1,26 +1,37 @@
 //! `/api/v1/api_keys`: the caller's own.
 
-use axum::Router;
-use axum::routing::MethodFilter;
 use centaur_base::oid::ApiKeyId;
 use centaur_store::{ApiKey, NewApiKey, TokenHash};
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Result};
 use super::call::Call;
+use super::routes::{Routes, route};
 use super::target::{found, oid};
-use super::{list, new_token, route};
-use crate::app::App;
+use super::{list, new_token};
+use crate::openapi::{Resource, Verb, reference};
 use crate::wire::{ApiError, Attributes, Details, Reader, check_url_safe, required_name, timestamp};
 
 const TYPE: &str = "ApiKey";
 
-pub(super) fn routes() -> Router<App> {
+const RESOURCE: Resource = Resource {
+    collection: "api_keys",
+    schema: "ApiKey",
+    noun: "API key",
+    prefix: "ak",
+    example: "ak_a8GHKFtL",
+};
+
+pub(super) fn routes() -> Routes {
     const PATH: &str = "/api/v1/api_keys";
-    route(PATH, MethodFilter::GET, all)
-        .merge(route(PATH, MethodFilter::POST, create))
-        .merge(route("/api/v1/api_keys/{id}", MethodFilter::GET, one))
-        .merge(route("/api/v1/api_keys/{id}", MethodFilter::DELETE, delete))
+    const ITEM: &str = "/api/v1/api_keys/{id}";
+    let create =
+        RESOURCE.other("createApiKey", "Create an API key of the caller").takes(reference("ApiKeyWrite"));
+    let create = create.gives(201, "Created", reference("NewApiKey"));
+    route(PATH, Verb::Get, RESOURCE.list(), all)
+        .merge(route(PATH, Verb::Post, create, self::create))
+        .merge(route(ITEM, Verb::Get, RESOURCE.one(), one))
+        .merge(route(ITEM, Verb::Delete, RESOURCE.delete().fails(&[422]), delete))
 }
 
 async fn all(call: Call) -> Result {

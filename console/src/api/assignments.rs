@@ -1,22 +1,36 @@
 //! Which principal holds which role: `/api/v1/principals/:id/roles`
 
-use axum::Router;
-use axum::routing::MethodFilter;
 use centaur_base::oid::{PrincipalId, RoleId};
 use centaur_store::{Role, SAME_NAMESPACE, StoreError, Upserted, WriteTx};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Result};
 use super::call::Call;
+use super::routes::{Routes, route};
 use super::target::{found, oid};
-use super::{principals, roles, route};
-use crate::app::App;
+use super::{principals, roles};
+use crate::openapi::{Parameter, Verb, list_of, reference};
 use crate::wire::ApiError;
 
-pub(super) fn routes() -> Router<App> {
-    route("/api/v1/principals/{id}/roles", MethodFilter::GET, all)
-        .merge(route("/api/v1/principals/{id}/roles", MethodFilter::POST, assign))
-        .merge(route("/api/v1/principals/{id}/roles/{role}", MethodFilter::DELETE, unassign))
+pub(super) fn routes() -> Routes {
+    const PATH: &str = "/api/v1/principals/{id}/roles";
+    let (principal, role) = (principals::RESOURCE, roles::RESOURCE);
+    let list = principal.of_one("listPrincipalRoles", "List every role that a principal holds, at once");
+    let list = list.gives(200, "All of them", list_of(role.shown()));
+    let assign = principal
+        .of_one("assignRole", "Let a principal hold a role")
+        .takes(reference("RoleAssignment"))
+        .gives(200, "It held it already", role.shown())
+        .gives(201, "Assigned", role.shown());
+    let unassign = principal.of_one("unassignRole", "Take a role from a principal");
+    let unassign =
+        unassign.with([Parameter::oid("role", role.prefix).example(role.example)]).empty(204, "Taken away");
+    route(PATH, Verb::Get, list, all).merge(route(PATH, Verb::Post, assign, self::assign)).merge(route(
+        "/api/v1/principals/{id}/roles/{role}",
+        Verb::Delete,
+        unassign,
+        self::unassign,
+    ))
 }
 
 /// All at once, without `meta`.

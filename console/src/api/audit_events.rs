@@ -9,9 +9,7 @@ mod ids;
 mod shown;
 mod verify;
 
-use axum::Router;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::MethodFilter;
 use centaur_base::oid::{AuditId, Oid as _, PrincipalId};
 use centaur_store::{AuditFilter, Micros};
 use http::header::ACCEPT;
@@ -20,17 +18,56 @@ use serde_json::{Value, json};
 use self::shown::event;
 use super::answer::{Answer, Result};
 use super::call::Call;
+use super::routes::{Routes, route};
 use super::target::{found, oid};
-use super::{list, route};
-use crate::app::App;
+use super::{list, principals};
+use crate::openapi::{Parameter, Resource, Verb, integer, reference, text};
 use crate::wire::{ApiError, parse_timestamp};
 
 const TYPE: &str = "AuditEvent";
 
-pub(super) fn routes() -> Router<App> {
-    route("/api/v1/audit_events", MethodFilter::GET, all)
-        .merge(route("/api/v1/audit_events/verify", MethodFilter::GET, verify::verify))
-        .merge(route("/api/v1/audit_events/{id}", MethodFilter::GET, one))
+const RESOURCE: Resource = Resource {
+    collection: "audit_events",
+    schema: "AuditEvent",
+    noun: "change",
+    prefix: AuditId::PREFIX,
+    example: "aud_LWrYpfO7",
+};
+
+pub(super) fn routes() -> Routes {
+    let number = || integer(Some(0), None);
+    let filters = [
+        Parameter::query("object", text()),
+        Parameter::query("actor", text()),
+        principals::RESOURCE.filter("principal"),
+        Parameter::query("action", text()),
+        Parameter::query("since", text()),
+        Parameter::query("until", text()),
+        Parameter::query("before", number()),
+        Parameter::query("after", number()),
+    ];
+    let page = reference("AuditPage");
+    let list = RESOURCE
+        .other(
+            "listAuditEvents",
+            "List changes, the newest first; all of them, the oldest first, as lines of JSON",
+        )
+        .with(filters)
+        .with(Parameter::paging())
+        .answers(200, "A page, or all", page)
+        .or_as(export::TYPE, text());
+    let places = [
+        Parameter::query("seq", number()),
+        Parameter::query("hash", text()),
+        Parameter::query("after", number()),
+        Parameter::query("after_hash", text()),
+        Parameter::query("limit", number()),
+    ];
+    let verify = RESOURCE.other("verifyAuditEvents", "Walk the hash chain of all changes").with(places);
+    let verify = verify.gives(200, "What was found", reference("AuditChain"));
+    route("/api/v1/audit_events", Verb::Get, list, all)
+        .merge(route("/api/v1/audit_events/verify", Verb::Get, verify, self::verify::verify))
+        .merge(route("/api/v1/audit_events/{id}", Verb::Get, RESOURCE.one(), one))
 }
 
 async fn all(call: Call) -> Result<Response> {

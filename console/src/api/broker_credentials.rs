@@ -9,8 +9,6 @@ mod shown;
 
 use std::collections::BTreeMap;
 
-use axum::Router;
-use axum::routing::MethodFilter;
 use centaur_base::oid::BrokerCredentialId;
 use centaur_store::{
     BrokerCredential, CredentialLinks, GrantType, Name, ReadTx, StoreError, Upserted, WriteTx,
@@ -21,24 +19,51 @@ use self::form::Stored;
 use super::answer::{Answer, Result};
 use super::call::Call;
 use super::failure::Failure;
+use super::list;
+use super::routes::{Routes, route};
 use super::target::{Target, found, found_named, oid};
-use super::{WRITE, list, route};
-use crate::app::App;
+use crate::openapi::{Parameter, Resource, Verb, any_object, list_of, reference, words};
 use crate::wire::{Address, ApiError, Attributes, DEFAULT_NAMESPACE, Details, Identity, Reader, is_url_safe};
 
 pub(super) const TYPE: &str = "BrokerCredential";
 
-pub(super) fn routes() -> Router<App> {
+const RESOURCE: Resource = Resource {
+    collection: "broker_credentials",
+    schema: "BrokerCredential",
+    noun: "broker credential",
+    prefix: "bcr",
+    example: "bcr_9M4ZKJbu",
+};
+
+pub(super) fn routes() -> Routes {
     const PATH: &str = "/api/v1/broker_credentials";
-    route(PATH, MethodFilter::GET, all)
-        .merge(route(PATH, MethodFilter::POST, create))
-        .merge(route("/api/v1/broker_credentials/{id}", MethodFilter::GET, one))
-        .merge(route("/api/v1/broker_credentials/{id}", WRITE, put))
-        .merge(route("/api/v1/broker_credentials/{id}", MethodFilter::DELETE, delete))
-        .merge(route("/api/v1/broker_credentials/lookup/{namespace}/{foreign_id}", MethodFilter::GET, lookup))
-        .merge(route("/api/v1/broker_credentials/{id}/references", MethodFilter::GET, references))
-        .merge(route("/api/v1/broker_credentials/{id}/refresh", MethodFilter::POST, refresh))
-        .merge(route("/api/v1/broker_credentials/{id}/unlink", MethodFilter::POST, unlink))
+    const ITEM: &str = "/api/v1/broker_credentials/{id}";
+    const NAMED: &str = "/api/v1/broker_credentials/lookup/{namespace}/{foreign_id}";
+    let revoke = Parameter::query("revoke", words(&["", "false"]));
+    let delete = RESOURCE.delete_revision().with([revoke]).fails(&[422]);
+    let references =
+        RESOURCE.of_one("listBrokerCredentialReferences", "List the secrets that use a broker credential");
+    let references = references.gives(200, "All of them", list_of(reference("BrokerCredentialReference")));
+    let refresh = RESOURCE
+        .of_one("refreshBrokerCredential", "Make a broker credential due at once")
+        .may_take(any_object())
+        .gives(202, "It is due", RESOURCE.shown())
+        .fails(&[409]);
+    let unlink = RESOURCE
+        .of_one("unlinkBrokerCredential", "Take a broker credential from its OAuth app")
+        .with([Parameter::if_match()])
+        .may_take(reference("Unlink"))
+        .gives(200, "It is on its own", RESOURCE.shown())
+        .fails(&[409]);
+    route(PATH, Verb::Get, RESOURCE.list_of_namespace(), all)
+        .merge(route(PATH, Verb::Post, RESOURCE.create(), create))
+        .merge(route(ITEM, Verb::Get, RESOURCE.one(), one))
+        .merge(route(ITEM, Verb::Write, RESOURCE.upsert(), put))
+        .merge(route(ITEM, Verb::Delete, delete, self::delete))
+        .merge(route(NAMED, Verb::Get, RESOURCE.lookup(), lookup))
+        .merge(route("/api/v1/broker_credentials/{id}/references", Verb::Get, references, self::references))
+        .merge(route("/api/v1/broker_credentials/{id}/refresh", Verb::Post, refresh, self::refresh))
+        .merge(route("/api/v1/broker_credentials/{id}/unlink", Verb::Post, unlink, self::unlink))
 }
 
 async fn all(call: Call) -> Result {

@@ -1,8 +1,6 @@
 //! What a principal's proxies get, without values: the redacted view, why, and what would happen to a request.
 
-use axum::Router;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::MethodFilter;
 use centaur_base::oid::PrincipalId;
 use centaur_store::{FallbackMode, Name, Principal, ReadTx};
 use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
@@ -11,22 +9,51 @@ use serde_json::json;
 
 use super::answer::{Answer, Result, json as json_response};
 use super::call::Call;
+use super::routes::{Routes, route};
 use super::target::{found, found_named, oid};
-use super::{effective_diff, principals, route};
-use crate::app::App;
+use super::{effective_diff, principals};
 use crate::effective::{Probe, dry_run, etag, explain, matches_etag};
+use crate::openapi::{Operation, Parameter, Verb, list_of, reference, text, words};
 use crate::sync::{Load, World};
 use crate::wire::ApiError;
 
-pub(super) fn routes() -> Router<App> {
-    route("/api/v1/principals/{id}/effective_config", MethodFilter::GET, of_id)
-        .merge(route(
-            "/api/v1/principals/lookup/{namespace}/{foreign_id}/effective_config",
-            MethodFilter::GET,
-            of_name,
-        ))
-        .merge(route("/api/v1/principals/{id}/explain", MethodFilter::GET, explained))
-        .merge(route("/api/v1/principals/{id}/dry_run", MethodFilter::POST, tried))
+pub(super) fn routes() -> Routes {
+    const VIEW: &str = "/api/v1/principals/{id}/effective_config";
+    const NAMED: &str = "/api/v1/principals/lookup/{namespace}/{foreign_id}/effective_config";
+    let principal = principals::RESOURCE;
+    let view = principal.of_one("getEffectiveConfig", "What a principal's proxies get, without values");
+    let named = principal.other("lookUpEffectiveConfig", "The same, by namespace and foreign id");
+    let explain = principal
+        .of_one("explain", "Every secret that some grant of a principal reaches, and what became of it");
+    let explain = explain.with(asks()).gives(200, "All of them", list_of(reference("Explanation")));
+    let dry_run = principal
+        .of_one("dryRun", "Which secrets would be put where, in a request that nobody sends")
+        .with(asks())
+        .takes(reference("DryRunWrite"))
+        .gives(200, "What would happen", reference("DryRun"));
+    route(VIEW, Verb::Get, viewed(view), of_id)
+        .merge(route(NAMED, Verb::Get, viewed(named.with(Parameter::names())), of_name))
+        .merge(route("/api/v1/principals/{id}/explain", Verb::Get, explain, explained))
+        .merge(route("/api/v1/principals/{id}/dry_run", Verb::Post, dry_run, tried))
+}
+
+/// What the views of a principal may be asked for.
+fn asks() -> [Parameter; 3] {
+    [
+        Parameter::query("exclude_roles", text()),
+        principals::RESOURCE.filter("fallback_principal_id"),
+        Parameter::query("fallback_mode", words(&["per-target", "when-empty", "never"])),
+    ]
+}
+
+fn viewed(operation: Operation) -> Operation {
+    operation
+        .with(asks())
+        .with([Parameter::head("If-None-Match", text())])
+        .gives(200, "The configuration", reference("EffectiveConfig"))
+        .head("ETag", "Of the body")
+        .head("X-Config-Revision", "For a later comparison; absent where something was excluded or added")
+        .empty(304, "It is still the one that `If-None-Match` names")
 }
 
 async fn of_id(call: Call) -> Result<Response> {

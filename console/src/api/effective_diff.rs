@@ -1,8 +1,6 @@
 //! `GET /api/v1/principals/:id/effective_config/diff?from=<revision>`: what a principal gets now against what it was
 //! shown to get. Where the earlier view comes from: docs/decisions/0016-views-that-were-shown.md.
 
-use axum::Router;
-use axum::routing::MethodFilter;
 use centaur_base::Secret;
 use centaur_base::oid::PrincipalId;
 use centaur_store::{Actor, ReadTx, Store, StoreError};
@@ -10,16 +8,26 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, Result};
 use super::call::Call;
+use super::principals;
+use super::routes::{Routes, route};
 use super::target::{found, oid};
-use super::{principals, route};
-use crate::app::{App, log};
+use crate::app::log;
 use crate::config::Config;
 use crate::effective::diff;
+use crate::openapi::{Parameter, Verb, integer, reference};
 use crate::sync::{Load, World};
 use crate::wire::ApiError;
 
-pub(super) fn routes() -> Router<App> {
-    route("/api/v1/principals/{id}/effective_config/diff", MethodFilter::GET, compared)
+pub(super) fn routes() -> Routes {
+    let from = Parameter::query("from", integer(Some(0), None)).required().example(1);
+    let operation = principals::RESOURCE
+        .of_one(
+            "diffEffectiveConfig",
+            "What a principal's proxies get now, against what they were shown to get",
+        )
+        .with([from])
+        .gives(200, "The difference", reference("EffectiveDiff"));
+    route("/api/v1/principals/{id}/effective_config/diff", Verb::Get, operation, compared)
 }
 
 async fn compared(call: Call) -> Result {

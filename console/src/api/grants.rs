@@ -1,7 +1,5 @@
 //! `/api/v1/grants`, and the grants of a principal, a role and a secret.
 
-use axum::Router;
-use axum::routing::MethodFilter;
 use centaur_base::oid::{GrantId, PrincipalId, RoleId};
 use centaur_store::{
     Grant, GrantFilter, Grantee, Micros, ReadTx, SAME_NAMESPACE, SecretId, StoreError, Upserted, WriteTx,
@@ -10,22 +8,37 @@ use serde_json::{Map, Value};
 
 use super::answer::{Answer, Result};
 use super::call::Call;
+use super::routes::{Routes, route};
 use super::target::{found, oid};
-use super::{WRITE, list, principals, roles, route};
-use crate::app::App;
+use super::{list, principals, roles};
 use crate::definition::SecretKind;
 use crate::grant::{self, GrantRow};
+use crate::openapi::{Parameter, Resource, Verb, text};
 use crate::wire::ApiError;
 
 const TYPE: &str = "Grant";
 
-pub(super) fn routes() -> Router<App> {
+pub(super) const RESOURCE: Resource = Resource {
+    collection: "grants",
+    schema: "Grant",
+    noun: "grant",
+    prefix: "grant",
+    example: "grant_VURnYeSg",
+};
+
+pub(super) fn routes() -> Routes {
     const PATH: &str = "/api/v1/grants";
-    route(PATH, MethodFilter::GET, all)
-        .merge(route(PATH, MethodFilter::POST, create))
-        .merge(route("/api/v1/grants/{id}", MethodFilter::GET, one))
-        .merge(route("/api/v1/grants/{id}", WRITE, update))
-        .merge(route("/api/v1/grants/{id}", MethodFilter::DELETE, delete))
+    const ITEM: &str = "/api/v1/grants/{id}";
+    let filter = |key: &str| Parameter::query(key, text());
+    let secrets = SecretKind::ALL.map(|kind| filter(kind.grant_key()));
+    let grantees = [principals::RESOURCE.filter("principal_id"), roles::RESOURCE.filter("role_id")];
+    let list = RESOURCE.list().with(grantees).with(secrets).with([filter("namespace")]).fails(&[404]);
+    let create = RESOURCE.create().gives(200, "It was there already", RESOURCE.shown()).fails(&[404]);
+    route(PATH, Verb::Get, list, all)
+        .merge(route(PATH, Verb::Post, create, self::create))
+        .merge(route(ITEM, Verb::Get, RESOURCE.one(), one))
+        .merge(route(ITEM, Verb::Write, RESOURCE.update(), update))
+        .merge(route(ITEM, Verb::Delete, RESOURCE.delete(), delete))
 }
 
 async fn one(call: Call) -> Result {

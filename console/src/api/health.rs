@@ -1,17 +1,24 @@
 //! Whether the process runs, and whether it can work.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use serde_json::json;
 
 use super::answer::Answer;
 use super::failure::{Failure, unavailable};
+use super::routes::{Routes, route};
 use crate::app::{App, log};
+use crate::openapi::{Operation, Verb, reference};
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/up", get(up)).route("/healthz", get(up)).route("/readyz", get(ready))
+pub(super) fn routes() -> Routes {
+    let described = |id: &str, text: &str| {
+        Operation::new(id, "health", text).open().answers(200, "It does", reference("Health"))
+    };
+    let alive = |id: &str| described(id, "Whether the process answers");
+    let ready = described("getReadiness", "Whether the database answers and has this program's schema");
+    route("/up", Verb::Get, alive("getUp"), up)
+        .merge(route("/healthz", Verb::Get, alive("getHealth"), up))
+        .merge(route("/readyz", Verb::Get, ready.fails(&[503]), self::ready))
 }
 
 async fn up() -> Answer {

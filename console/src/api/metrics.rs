@@ -6,7 +6,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{FromRequest as _, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -19,14 +18,19 @@ use tokio::time::{Instant, timeout};
 use super::answer::Result;
 use super::call::Call;
 use super::failure::Failure;
-use super::route;
+use super::routes::{Routes, route};
 use super::shell::Peer;
 use crate::app::{App, log};
 use crate::config::MetricsFor;
+use crate::openapi::{Operation, Verb};
 use crate::wire::ApiError;
 
-pub(super) fn routes() -> Router<App> {
-    route("/metrics", axum::routing::MethodFilter::GET, metrics)
+pub(super) fn routes() -> Routes {
+    let operation = Operation::new("getMetrics", "health", "What is counted, for Prometheus")
+        .open_to_some()
+        .text(200, "The metrics")
+        .fails(&[404]);
+    route("/metrics", Verb::Get, operation, metrics)
 }
 
 async fn metrics(State(app): State<App>, request: Request) -> Result<Response> {

@@ -1,7 +1,5 @@
 //! `/api/v1/oauth_apps`: registered OAuth clients, by slug. The client's secret is written and never shown.
 
-use axum::Router;
-use axum::routing::MethodFilter;
 use centaur_base::Secret;
 use centaur_base::oid::{OauthAppId, Oid as _};
 use centaur_store::{AppPatch, Filter, OauthApp, ReadTx, StoreError, Upserted, WriteTx};
@@ -10,9 +8,10 @@ use serde_json::{Map, Value, json};
 use super::answer::{Answer, Result};
 use super::call::Call;
 use super::failure::Failure;
+use super::list;
+use super::routes::{Routes, route};
 use super::target::{Target, found, oid};
-use super::{WRITE, list, route};
-use crate::app::App;
+use crate::openapi::{Parameter, Resource, Verb, text};
 use crate::provider::Provider;
 use crate::wire::{
     ApiError, Attributes, DEFAULT_NAMESPACE, Details, LabelFilter, Reader, check_url_safe, description,
@@ -21,14 +20,26 @@ use crate::wire::{
 
 const TYPE: &str = "OauthApp";
 
-pub(super) fn routes() -> Router<App> {
+const RESOURCE: Resource = Resource {
+    collection: "oauth_apps",
+    schema: "OauthApp",
+    noun: "OAuth app",
+    prefix: "oap",
+    example: "oap_5orZbcpF",
+};
+
+pub(super) fn routes() -> Routes {
     const PATH: &str = "/api/v1/oauth_apps";
-    route(PATH, MethodFilter::GET, all)
-        .merge(route(PATH, MethodFilter::POST, create))
-        .merge(route("/api/v1/oauth_apps/{id}", MethodFilter::GET, one))
-        .merge(route("/api/v1/oauth_apps/{id}", WRITE, put))
-        .merge(route("/api/v1/oauth_apps/{id}", MethodFilter::DELETE, delete))
-        .merge(route("/api/v1/oauth_apps/lookup/{slug}", MethodFilter::GET, lookup))
+    const ITEM: &str = "/api/v1/oauth_apps/{id}";
+    let filters = [Parameter::labels(), Parameter::query("q", text()), Parameter::query("slug", text())];
+    let lookup = RESOURCE.other("lookUpOauthApp", "Get an OAuth app by its slug");
+    let lookup = lookup.with([Parameter::path("slug", text())]).gives(200, "Found", RESOURCE.shown());
+    route(PATH, Verb::Get, RESOURCE.list().with(filters), all)
+        .merge(route(PATH, Verb::Post, RESOURCE.create(), create))
+        .merge(route(ITEM, Verb::Get, RESOURCE.one(), one))
+        .merge(route(ITEM, Verb::Write, RESOURCE.upsert(), put))
+        .merge(route(ITEM, Verb::Delete, RESOURCE.delete_revision(), delete))
+        .merge(route("/api/v1/oauth_apps/lookup/{slug}", Verb::Get, lookup, self::lookup))
 }
 
 async fn all(call: Call) -> Result {

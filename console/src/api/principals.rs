@@ -1,31 +1,50 @@
 //! `/api/v1/principals`
 
-use axum::Router;
-use axum::routing::MethodFilter;
 use centaur_base::oid::PrincipalId;
 use centaur_store::{Name, Principal, PrincipalPatch, RepoCache, SlackPermission, Upserted, WriteTx};
 use serde_json::{Map, Value};
 
 use super::answer::{Answer, Result};
 use super::call::Call;
+use super::routes::{Routes, route};
 use super::target::{Target, found, found_named, oid};
-use super::{WRITE, grants, list, route};
-use crate::app::App;
+use super::{grants, list};
+use crate::openapi::{Resource, Verb, reference};
 use crate::principal::{self, PrincipalRow, PrincipalWrite};
 use crate::wire::{Address, Change, Identity};
 
 pub(super) const TYPE: &str = "Principal";
 
-pub(super) fn routes() -> Router<App> {
+pub(super) const RESOURCE: Resource = Resource {
+    collection: "principals",
+    schema: "Principal",
+    noun: "principal",
+    prefix: "prn",
+    example: "prn_5CO4fITZ",
+};
+
+pub(super) fn routes() -> Routes {
     const PATH: &str = "/api/v1/principals";
-    route(PATH, MethodFilter::GET, all)
-        .merge(route(PATH, MethodFilter::POST, create))
-        .merge(route("/api/v1/principals/{id}", MethodFilter::GET, one))
-        .merge(route("/api/v1/principals/{id}", WRITE, put))
-        .merge(route("/api/v1/principals/{id}", MethodFilter::DELETE, delete))
-        .merge(route("/api/v1/principals/lookup/{namespace}/{foreign_id}", MethodFilter::GET, lookup))
-        .merge(route("/api/v1/principals/{id}/slack_channel_permissions", MethodFilter::POST, put_slack))
-        .merge(route("/api/v1/principals/{id}/grants", MethodFilter::GET, grants::of_principal))
+    const ITEM: &str = "/api/v1/principals/{id}";
+    const NAMED: &str = "/api/v1/principals/lookup/{namespace}/{foreign_id}";
+    let slack = RESOURCE
+        .of_one(
+            "putSlackPermission",
+            "Let a principal do something in a Slack channel; a flag that is absent is on",
+        )
+        .takes(reference("SlackPermissionWrite"))
+        .gives(200, "Replaced", reference("SlackPermission"))
+        .gives(201, "Created", reference("SlackPermission"));
+    let grants = RESOURCE.of_one("listPrincipalGrants", "List the direct grants of a principal");
+    let grants = grants.pages(grants::RESOURCE.shown());
+    route(PATH, Verb::Get, RESOURCE.list_of_namespace(), all)
+        .merge(route(PATH, Verb::Post, RESOURCE.create(), create))
+        .merge(route(ITEM, Verb::Get, RESOURCE.one(), one))
+        .merge(route(ITEM, Verb::Write, RESOURCE.upsert(), put))
+        .merge(route(ITEM, Verb::Delete, RESOURCE.delete_revision(), delete))
+        .merge(route(NAMED, Verb::Get, RESOURCE.lookup(), lookup))
+        .merge(route("/api/v1/principals/{id}/slack_channel_permissions", Verb::Post, slack, put_slack))
+        .merge(route("/api/v1/principals/{id}/grants", Verb::Get, grants, grants::of_principal))
 }
 
 async fn all(call: Call) -> Result {

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::MethodFilter;
 use centaur_base::oid::{PrincipalId, ProxyId};
 use centaur_store::{FallbackMode, Micros, Proxy, ProxyPatch, ReadTx, TokenHash};
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Result};
 use super::call::Call;
+use super::routes::{Routes, route};
 use super::target::{found, oid};
-use super::{WRITE, list, new_token, principals, route};
-use crate::app::App;
+use super::{list, new_token, principals};
+use crate::openapi::{Resource, Verb, reference};
 use crate::wire::{ApiError, Attributes, Details, Reader, is_blank, required_name, timestamp};
 
 pub(super) const TYPE: &str = "Proxy";
@@ -21,14 +20,29 @@ const GRACE: u64 = 60;
 /// The longest that can be asked for, in seconds: a day.
 const MOST_GRACE: u64 = 86_400;
 
-pub(super) fn routes() -> Router<App> {
+pub(super) const RESOURCE: Resource = Resource {
+    collection: "proxies",
+    schema: "Proxy",
+    noun: "proxy",
+    prefix: "prx",
+    example: "prx_42w9YMR0",
+};
+
+pub(super) fn routes() -> Routes {
     const PATH: &str = "/api/v1/proxies";
-    route(PATH, MethodFilter::GET, all)
-        .merge(route(PATH, MethodFilter::POST, create))
-        .merge(route("/api/v1/proxies/{id}", MethodFilter::GET, one))
-        .merge(route("/api/v1/proxies/{id}", WRITE, update))
-        .merge(route("/api/v1/proxies/{id}", MethodFilter::DELETE, delete))
-        .merge(route("/api/v1/proxies/{id}/rotate_token", MethodFilter::POST, rotate))
+    const ITEM: &str = "/api/v1/proxies/{id}";
+    let list = RESOURCE.list().with([principals::RESOURCE.filter("principal_id")]).fails(&[404]);
+    let create = RESOURCE.other("createProxy", "Register a proxy").takes(reference("ProxyWrite"));
+    let create = create.gives(201, "Created", reference("NewProxy")).fails(&[404]);
+    let rotate =
+        RESOURCE.of_one("rotateProxyToken", "Give a proxy another token").may_take(reference("RotateToken"));
+    let rotate = rotate.gives(200, "The new token", reference("NewProxy"));
+    route(PATH, Verb::Get, list, all)
+        .merge(route(PATH, Verb::Post, create, self::create))
+        .merge(route(ITEM, Verb::Get, RESOURCE.one(), one))
+        .merge(route(ITEM, Verb::Write, RESOURCE.update(), update))
+        .merge(route(ITEM, Verb::Delete, RESOURCE.delete(), delete))
+        .merge(route("/api/v1/proxies/{id}/rotate_token", Verb::Post, rotate, self::rotate))
 }
 
 async fn all(call: Call) -> Result {

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::post;
 use centaur_store::{Seen, TokenHash};
 use http::header::USER_AGENT;
 use http::request::Parts;
@@ -17,10 +15,12 @@ use super::access_log::Caller;
 use super::answer::{Result, json};
 use super::call::{bearer, failed, read};
 use super::failure::{Failure, unavailable};
+use super::routes::{Routes, route};
 use crate::app::App;
 use crate::config::is_token;
 use crate::effective::sync_body;
 use crate::metrics::Answering;
+use crate::openapi::{Operation, Parameter, Verb, reference, text};
 use crate::sync::{Current, SyncError};
 use crate::wire::{self, ApiError};
 
@@ -31,8 +31,22 @@ pub(super) const GENERATION: HeaderName = HeaderName::from_static("x-config-gene
 /// The hash of the configuration that a proxy refused.
 const REJECTED: HeaderName = HeaderName::from_static("x-config-rejected");
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/api/v1/proxy/sync", post(sync))
+pub(super) fn routes() -> Routes {
+    let heads =
+        ["Prefer", "X-Config-Generation", "X-Config-Rejected"].map(|name| Parameter::head(name, text()));
+    let operation = Operation::new(
+        "sync",
+        "proxy",
+        "What a proxy gets; with `Prefer: wait=55`, when it is something else",
+    )
+    .by_proxy()
+    .with(heads)
+    .may_take_flat(reference("SyncRequest"))
+    .answers(200, "The hash alone when the proxy has it, else everything", reference("SyncAnswer"))
+    .head("X-Config-Max-Age", "For how long, in seconds, credentials may be used without another answer")
+    .head("Preference-Applied", "`wait`, when it was asked for")
+    .head("X-Config-Generation", "The number of the change that made it, for who speaks of it");
+    route("/api/v1/proxy/sync", Verb::Post, operation, sync)
 }
 
 async fn sync(State(app): State<App>, request: Request<Body>) -> Result<Response> {

@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::MethodFilter;
 use centaur_base::oid::ProxyId;
 use centaur_store::Proxy;
 use tokio::time::{Instant, sleep_until};
 
 use super::answer::{Answer, Result};
 use super::call::Call;
-use super::proxies::{TYPE, shown};
-use super::route;
+use super::proxies::{RESOURCE, TYPE, shown};
+use super::routes::{Routes, route};
 use super::target::{found, oid};
-use crate::app::App;
+use crate::openapi::{Parameter, Verb, integer};
 use crate::wire::{ApiError, Query};
 
 /// In seconds, unless it is said otherwise.
@@ -21,8 +19,14 @@ const TIMEOUT: u64 = 30;
 /// The longest, in seconds; what is between has limits of a minute.
 const LONGEST: u64 = 55;
 
-pub(super) fn routes() -> Router<App> {
-    route("/api/v1/proxies/{id}/wait", MethodFilter::GET, wait)
+pub(super) fn routes() -> Routes {
+    let most = |most: Option<u64>| integer(Some(0), most.and_then(|most| i64::try_from(most).ok()));
+    let operation = RESOURCE
+        .of_one("waitForProxy", "A proxy, when it has acknowledged a configuration or the time is over")
+        .with([Parameter::query("generation", most(None)), Parameter::query("timeout", most(Some(LONGEST)))])
+        .gives(200, "As it is then; `acknowledged_generation` tells which", RESOURCE.shown())
+        .fails(&[422]);
+    route("/api/v1/proxies/{id}/wait", Verb::Get, operation, wait)
 }
 
 /// The proxy, as soon as it has acknowledged the generation, or when the time is over: `in_sync` and

@@ -1,30 +1,38 @@
 //! `/api/v1/roles`
 
-use axum::Router;
-use axum::routing::MethodFilter;
 use centaur_base::oid::{Oid as _, RoleId};
 use centaur_store::{Name, Role, RolePatch, Upserted, WriteTx};
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Result};
 use super::call::Call;
+use super::routes::{Routes, route};
 use super::target::{Target, found, found_named, oid};
-use super::{WRITE, grants, list, principals, route};
-use crate::app::App;
+use super::{grants, list, principals};
+use crate::openapi::{Resource, Verb};
 use crate::wire::{Address, Attributes, Details, Identity, Reader, identity, labels, name, timestamp};
 
 pub(super) const TYPE: &str = "Role";
 
-pub(super) fn routes() -> Router<App> {
+pub(super) const RESOURCE: Resource =
+    Resource { collection: "roles", schema: "Role", noun: "role", prefix: "role", example: "role_1Uc5uCJR" };
+
+pub(super) fn routes() -> Routes {
     const PATH: &str = "/api/v1/roles";
-    route(PATH, MethodFilter::GET, all)
-        .merge(route(PATH, MethodFilter::POST, create))
-        .merge(route("/api/v1/roles/{id}", MethodFilter::GET, one))
-        .merge(route("/api/v1/roles/{id}", WRITE, put))
-        .merge(route("/api/v1/roles/{id}", MethodFilter::DELETE, delete))
-        .merge(route("/api/v1/roles/lookup/{namespace}/{foreign_id}", MethodFilter::GET, lookup))
-        .merge(route("/api/v1/roles/{id}/grants", MethodFilter::GET, grants::of_role))
-        .merge(route("/api/v1/roles/{id}/principals", MethodFilter::GET, holders))
+    const ITEM: &str = "/api/v1/roles/{id}";
+    const NAMED: &str = "/api/v1/roles/lookup/{namespace}/{foreign_id}";
+    let grants = RESOURCE.of_one("listRoleGrants", "List the grants of a role");
+    let grants = grants.pages(grants::RESOURCE.shown());
+    let holders = RESOURCE.of_one("listRolePrincipals", "List the principals that hold a role");
+    let holders = holders.pages(principals::RESOURCE.shown());
+    route(PATH, Verb::Get, RESOURCE.list_of_namespace(), all)
+        .merge(route(PATH, Verb::Post, RESOURCE.create(), create))
+        .merge(route(ITEM, Verb::Get, RESOURCE.one(), one))
+        .merge(route(ITEM, Verb::Write, RESOURCE.upsert(), put))
+        .merge(route(ITEM, Verb::Delete, RESOURCE.delete_revision(), delete))
+        .merge(route(NAMED, Verb::Get, RESOURCE.lookup(), lookup))
+        .merge(route("/api/v1/roles/{id}/grants", Verb::Get, grants, grants::of_role))
+        .merge(route("/api/v1/roles/{id}/principals", Verb::Get, holders, self::holders))
 }
 
 async fn all(call: Call) -> Result {

@@ -2,8 +2,6 @@
 
 mod form;
 
-use axum::Router;
-use axum::routing::MethodFilter;
 use centaur_store::{Name, ReadTx, SecretId, StoredSecret, Upserted, WriteTx};
 use serde_json::{Map, Value};
 
@@ -11,26 +9,43 @@ pub(crate) use self::form::{stored_body, stored_common};
 
 use super::answer::{Answer, Result};
 use super::call::Call;
+use super::routes::{Routes, route};
 use super::target::{found, found_named};
-use super::{WRITE, grants, list, route};
-use crate::app::App;
+use super::{grants, list};
 use crate::definition::{
     Body, Context, CredentialRef, Definition, Existing, KnownCredentials, RowMeta, SecretKind, Values,
     credential_refs, parse, render,
 };
+use crate::openapi::{Resource, Verb};
 use crate::wire::{Address, ApiError, Attributes, DEFAULT_NAMESPACE, Identity, is_url_safe};
 
-pub(super) fn routes(kind: SecretKind) -> Router<App> {
+pub(super) fn routes(kind: SecretKind) -> Routes {
+    let resource = resource(kind);
     let collection = format!("/api/v1/{}", kind.collection());
     let (item, grants) = (format!("{collection}/{{id}}"), format!("{collection}/{{id}}/grants"));
     let named = format!("{collection}/lookup/{{namespace}}/{{foreign_id}}");
-    route(&collection, MethodFilter::GET, move |call: Call| all(kind, call))
-        .merge(route(&collection, MethodFilter::POST, move |call: Call| create(kind, call)))
-        .merge(route(&item, MethodFilter::GET, move |call: Call| one(kind, call)))
-        .merge(route(&item, WRITE, move |call: Call| put(kind, call)))
-        .merge(route(&item, MethodFilter::DELETE, move |call: Call| delete(kind, call)))
-        .merge(route(&named, MethodFilter::GET, move |call: Call| lookup(kind, call)))
-        .merge(route(&grants, MethodFilter::GET, move |call: Call| grants::of_secret(kind, call)))
+    let granted = resource.of_one(format!("list{}Grants", resource.schema), "List the grants of a secret");
+    let granted = granted.pages(grants::RESOURCE.shown());
+    route(&collection, Verb::Get, resource.list_of_namespace(), move |call: Call| all(kind, call))
+        .merge(route(&collection, Verb::Post, resource.create(), move |call: Call| create(kind, call)))
+        .merge(route(&item, Verb::Get, resource.one(), move |call: Call| one(kind, call)))
+        .merge(route(&item, Verb::Write, resource.upsert(), move |call: Call| put(kind, call)))
+        .merge(route(&item, Verb::Delete, resource.delete_revision(), move |call: Call| delete(kind, call)))
+        .merge(route(&named, Verb::Get, resource.lookup(), move |call: Call| lookup(kind, call)))
+        .merge(route(&grants, Verb::Get, granted, move |call: Call| grants::of_secret(kind, call)))
+}
+
+const fn resource(kind: SecretKind) -> Resource {
+    let (noun, example) = match kind {
+        SecretKind::Static => ("static secret", "ssr_kxIQLCuJ"),
+        SecretKind::GcpAuth => ("GCP auth secret", "gas_d7nzfeDO"),
+        SecretKind::GcpIdToken => ("GCP ID token secret", "gid_vDERVphi"),
+        SecretKind::AwsAuth => ("AWS auth secret", "aas_bFlFTaBo"),
+        SecretKind::OauthToken => ("OAuth token secret", "ots_3EZCw9yq"),
+        SecretKind::PgDsn => ("PostgreSQL DSN secret", "pgs_Rg2gJMTm"),
+        SecretKind::Hmac => ("HMAC secret", "hms_v6ctzCE8"),
+    };
+    Resource { collection: kind.collection(), schema: kind.type_name(), noun, prefix: kind.prefix(), example }
 }
 
 async fn all(kind: SecretKind, call: Call) -> Result {

@@ -226,4 +226,6 @@ fn ports(reader: &mut Reader<'_>) -> Vec<u16> {
 
 const HOST: &str = "must be a hostname or wildcard pattern, without scheme or path";
 
-const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "*"];
+/// What `http_methods` may name.
+pub(crate) const METHODS: [&str; 9] =
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "*"];

@@ -31,6 +31,14 @@ const fn keys(of: SourceType) -> Keys {
     Keys { required, optional }
 }
 
+/// The keys of `config` that a type needs and those that it may have.
+pub(crate) fn source_keys(of: SourceType) -> (Vec<&'static str>, Vec<&'static str>) {
+    let keys = keys(of);
+    let is_common = |key: &&&str| of != SourceType::TokenBroker || **key != "json_key";
+    let optional = keys.optional.iter().chain(COMMON.iter().filter(is_common)).copied().collect();
+    (keys.required.to_vec(), optional)
+}
+
 /// A source as it is stored and shown. An inline value is not in it but in [`Values`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Source {

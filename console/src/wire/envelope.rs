@@ -7,6 +7,9 @@ use super::{ApiError, Attributes, Meta};
 /// A body of this many bytes is read, one more is 413.
 pub const MAX_BODY_BYTES: usize = 1_048_576;
 
+/// Objects and lists may stand within each other this often; the parser takes no more, and no document needs a tenth.
+pub const MAX_DEPTH: usize = 127;
+
 /// The attributes of a create or update.
 ///
 /// # Errors
@@ -74,5 +77,27 @@ fn json_of(body: &[u8]) -> Result<Value, ApiError> {
     if body.len() > MAX_BODY_BYTES {
         return Err(ApiError::body_too_large());
     }
+    if depth(body) > MAX_DEPTH {
+        return Err(ApiError::nested_too_deeply());
+    }
     serde_json::from_slice(body).map_err(|error| ApiError::malformed_json(error.line(), error.column()))
+}
+
+/// How deep the brackets go that stand outside of texts; of a body that is no JSON, some number.
+fn depth(body: &[u8]) -> usize {
+    let (mut open, mut deepest, mut in_text, mut is_escaped) = (0_usize, 0, false, false);
+    for byte in body {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = in_text,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                open += 1;
+                deepest = deepest.max(open);
+            }
+            b'}' | b']' if !in_text => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }

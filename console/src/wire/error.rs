@@ -20,6 +20,19 @@ pub struct ApiError {
     pub details: Option<Details>,
 }
 
+/// Every `error.code`.
+pub const ERROR_CODES: [&str; 9] = [
+    "body_too_large",
+    "forbidden",
+    "internal",
+    "invalid_token",
+    "nested_too_deeply",
+    "proxy_revoked",
+    "rate_limited",
+    "timeout",
+    "unavailable",
+];
+
 impl ApiError {
     fn new(status: u16, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), code: None, details: None }
@@ -43,6 +56,12 @@ impl ApiError {
     /// 400: the body is not JSON. Names the place and nothing of the text.
     pub fn malformed_json(line: usize, column: usize) -> Self {
         Self::new(400, format!("the body is not valid JSON (line {line}, column {column})"))
+    }
+
+    /// 400: the body is nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH).
+    pub fn nested_too_deeply() -> Self {
+        let text = format!("the body is nested deeper than {} levels", super::MAX_DEPTH);
+        Self::new(400, text).with_code("nested_too_deeply")
     }
 
     /// 401 on every route but sync.
@@ -118,7 +137,7 @@ impl ApiError {
 
     /// 413: the body is over [`MAX_BODY_BYTES`](super::MAX_BODY_BYTES).
     pub fn body_too_large() -> Self {
-        Self::new(413, "the body is larger than 1048576 bytes")
+        Self::new(413, "the body is larger than 1048576 bytes").with_code("body_too_large")
     }
 
     /// 422 with details.

@@ -17,6 +17,8 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::described;
+
 /// The first user's key.
 pub(crate) const KEY: &str = "iak_fa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4e";
 
@@ -159,6 +161,7 @@ impl Console {
             let (head, body) = response.into_parts();
             let body = body.collect().await.expect("a body").to_bytes();
             let text = String::from_utf8(body.to_vec()).expect("UTF-8");
+            described::check(method, path, head.status.as_u16(), &head.headers, &text);
             Reply { status: head.status.as_u16(), headers: head.headers, text }
         };
         tokio::time::timeout(Duration::from_secs(20), call).await.expect("an answer in time")

@@ -1,0 +1,153 @@
+//! Broker credentials and OAuth apps.
+
+use serde_json::{Value, json};
+
+use super::Named;
+use super::shared::{
+    common, identity, line, revision, times, written_common, written_identity, written_labels,
+};
+use crate::definition::SecretKind;
+use crate::openapi::schema::{
+    Object, about, flag, integer, list_of, name, nullable, oid, reference, some_of, some_text, text,
+    timestamp, words, write_only,
+};
+use crate::provider::Provider;
+
+const GRANTS: [&str; 3] = ["refresh_token", "password", "preqin"];
+
+pub(super) fn all() -> Vec<Named> {
+    let discard =
+        about(nullable(flag()), "Without anything to refresh with, instead of with the app's client.");
+    vec![
+        ("BrokerCredential", credential()),
+        ("BrokerCredentialWrite", credential_write()),
+        ("BrokerCredentialReference", credential_reference()),
+        ("Unlink", Object::new().maybe("discard", discard).build()),
+        ("OauthApp", app()),
+        ("OauthAppWrite", app_write()),
+    ]
+}
+
+fn credential() -> Value {
+    let at = || nullable(timestamp());
+    let client = about(nullable(text()), "The client that refreshes: that of the linked app, if it has one.");
+    Object::new()
+        .about("A credential whose access token is refreshed. Its material is written and never shown.")
+        .always("id", oid("bcr"))
+        .with(identity)
+        .with(common)
+        .always("grant", words(&GRANTS))
+        .always("token_endpoint", text())
+        .always("scopes", list_of(text()))
+        .always("client_id", nullable(text()))
+        .always("token_endpoint_header_names", list_of(text()))
+        .with(timing_shown)
+        .always("status", words(&["bootstrapping", "live", "dead"]))
+        .always("expires_at", at())
+        .always("last_refresh", at())
+        .always("next_attempt_at", at())
+        .always("dead", flag())
+        .always("dead_reason", nullable(text()))
+        .always("failure_count", integer(Some(0), None))
+        .always("oauth_app_id", nullable(oid("oap")))
+        .always("provider_subject", nullable(text()))
+        .always("provider_email", nullable(text()))
+        .always("external_user_key", nullable(text()))
+        .with(times)
+        .always("effective_client_id", client)
+        .always("wrapping_static_secret_id", nullable(oid("ssr")))
+        .always("health", words(&["healthy", "failing", "interrupted", "dead", "static"]))
+        .with(revision)
+        .build()
+}
+
+fn timing_shown(of: Object) -> Object {
+    let seconds = || integer(Some(1), None);
+    of.always("early_refresh_slack_seconds", seconds())
+        .always("early_refresh_fraction", fraction())
+        .always("max_refresh_interval_seconds", seconds())
+        .always("refresh_timeout_seconds", seconds())
+}
+
+fn fraction() -> Value {
+    json!({ "type": "number", "minimum": 0, "exclusiveMaximum": 1 })
+}
+
+fn credential_write() -> Value {
+    const TEN_YEARS: i64 = 315_360_000;
+    let seconds = |most| integer(Some(1), Some(most));
+    let keep = |text: &str| about(write_only(), text);
+    let blank = "A value that is blank changes nothing; another one makes the credential due at once.";
+    let headers = about(
+        json!({ "type": ["object", "null"], "additionalProperties": { "type": "string" }, "writeOnly": true }),
+        "Values by header name, replaced whole; null takes them away.",
+    );
+    Object::new()
+        .about("A partial write: what is absent stays.")
+        .with(written_identity)
+        .with(written_common)
+        .maybe("grant", nullable(words(&GRANTS)))
+        .maybe("token_endpoint", about(some_text(), "An `https` URL, required of a new one."))
+        .maybe("scopes", nullable(list_of(some_text())))
+        .maybe("client_id", nullable(text()))
+        .maybe("early_refresh_slack_seconds", seconds(TEN_YEARS))
+        .maybe("early_refresh_fraction", fraction())
+        .maybe("max_refresh_interval_seconds", seconds(TEN_YEARS))
+        .maybe("refresh_timeout_seconds", seconds(300))
+        .maybe("client_secret", keep("A value that is blank changes nothing."))
+        .maybe("clear_client_secret", nullable(flag()))
+        .maybe("token_endpoint_headers", headers)
+        .maybe("refresh_token", keep(blank))
+        .maybe("username", keep(blank))
+        .maybe("password", keep(blank))
+        .maybe("api_key", keep(blank))
+        .build()
+}
+
+fn credential_reference() -> Value {
+    let collections = SecretKind::ALL.map(SecretKind::collection);
+    Object::new()
+        .about("A secret with a source that takes its value from the credential.")
+        .always("id", text())
+        .always("type", words(&collections))
+        .with(identity)
+        .always("name", nullable(text()))
+        .build()
+}
+
+fn app() -> Value {
+    Object::new()
+        .about("A registered OAuth client, whose consent flow makes broker credentials.")
+        .always("id", oid("oap"))
+        .always("slug", name())
+        .always("description", nullable(text()))
+        .always("labels", reference("Labels"))
+        .always("provider", words(&Provider::ALL.map(Provider::as_str)))
+        .always("client_id", text())
+        .always("allowed_scopes", some_of(text()))
+        .always("credential_namespace", name())
+        .always("enabled", flag())
+        .with(times)
+        .always("start_url", nullable(text()))
+        .always("redirect_uri", nullable(text()))
+        .always("minted_credentials_count", integer(Some(0), None))
+        .always("client_rejected_at", nullable(timestamp()))
+        .with(revision)
+        .build()
+}
+
+fn app_write() -> Value {
+    let namespace = json!({ "type": ["string", "null"], "pattern": "^[A-Za-z0-9._~-]*$", "maxLength": 255 });
+    Object::new()
+        .about("A partial write: what is absent stays. A new one needs all but the last four.")
+        .maybe("slug", about(nullable(name()), "It never changes once stored."))
+        .maybe("provider", words(&Provider::ALL.map(Provider::as_str)))
+        .maybe("client_id", line())
+        .maybe("client_secret", about(write_only(), "A value that is blank changes nothing."))
+        .maybe("allowed_scopes", some_of(some_text()))
+        .maybe("credential_namespace", about(namespace, "`default` without it."))
+        .maybe("description", nullable(text()))
+        .maybe("labels", written_labels())
+        .maybe("enabled", nullable(flag()))
+        .build()
+}
