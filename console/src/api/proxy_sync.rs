@@ -63,7 +63,7 @@ async fn answer_to(app: &App, request: Request<Body>, counted: &mut Answering) -
     // The token before the body, so that strangers have nothing read.
     let current = asks.now(asks.wait.is_some()).await?;
     if let Some(caller) = asks.parts.extensions.get::<Caller>() {
-        caller.is(current.proxy.id);
+        caller.is(&current.proxy.oid);
     }
     let supplied = wire::config_hash(
         &tokio::time::timeout(READ_WITHIN, read(body))

@@ -21,6 +21,8 @@ const MOST: usize = 262_144;
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) id: ProxyId,
+    /// The id as text: it is said in the log of every request, and costs more to make than to keep.
+    pub(crate) oid: String,
     pub(super) key: Key,
     /// Its principal and since when; `None` while it is unassigned.
     pub(crate) assignment: Option<Assignment>,
@@ -38,6 +40,7 @@ impl Known {
         });
         Self {
             id: proxy.id,
+            oid: proxy.id.to_string(),
             key: Key::of(proxy),
             assignment,
             counter: proxy.assignment,
@@ -223,7 +226,7 @@ mod tests {
     fn known() -> Arc<Known> {
         let key = Key { principal: Some(principal()), fallback: None, mode: None };
         let id = ProxyId::new(7).expect("an id");
-        Arc::new(Known { id, key, assignment: None, counter: 1, generation: 3 })
+        Arc::new(Known { id, oid: id.to_string(), key, assignment: None, counter: 1, generation: 3 })
     }
 
     /// A proxy whose configuration was built at the change 10.
