@@ -81,3 +81,6 @@ pub fn manifest(text: &str, path: &Path, name: &str) -> Read {
     let manifest = project::manifest(document.get_ref(), name, &log);
     log.finish(manifest)
 }
+
+#[cfg(test)]
+mod tests;
