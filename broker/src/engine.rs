@@ -161,6 +161,9 @@ impl<S: Store, P: Provider> Engine<S, P> {
                 () = sleep_until(next) => {}
             }
             sleep(BREATH).await;
+            while let Some(ended) = work.tasks.try_join_next_with_id() {
+                work.ended(ended);
+            }
         }
         work.drain(shared).await;
     }

@@ -108,7 +108,7 @@ impl Client {
         }
     }
 
-    /// One POST. The error says whether the request may have reached the provider.
+    /// One request. The error says whether the request may have reached the provider.
     pub(crate) async fn send(
         &self,
         form: Form,
@@ -116,7 +116,8 @@ impl Client {
     ) -> Result<(Head, Zeroizing<Vec<u8>>), Retryable> {
         self.rules.check(&form.url).map_err(|_| Retryable::new("endpoint_refused", false))?;
         let call = async {
-            let request = self.http.post(&form.url).headers(form.headers).body(form.body.to_vec());
+            let request =
+                self.http.request(form.method, &form.url).headers(form.headers).body(form.body.to_vec());
             let mut response = request.send().await.map_err(|error| {
                 let never_sent = error.is_connect() || error.is_builder();
                 Retryable::new("network", !never_sent)

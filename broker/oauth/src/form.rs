@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::Method;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
@@ -12,6 +13,7 @@ use crate::credential::{Ask, ClientAuth, Credential, Grant};
 
 /// A call, ready to be sent. It has no `Debug`: it is all material.
 pub(crate) struct Form {
+    pub(crate) method: Method,
     pub(crate) url: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Zeroizing<Vec<u8>>,
@@ -38,7 +40,7 @@ pub(crate) fn build(credential: &Credential, ask: Ask) -> Result<Form, NoForm> {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "invalid_header")?;
         headers.insert(name, sensitive(value.expose())?);
     }
-    Ok(Form { url: url(credential, ask), headers, body })
+    Ok(Form { method: Method::POST, url: url(credential, ask), headers, body })
 }
 
 /// Preqin takes refresh tokens beside the place where it takes API keys.

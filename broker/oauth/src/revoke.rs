@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use centaur_base::Secret;
+use http::Method;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
@@ -33,6 +34,8 @@ pub enum RevokeStyle {
     Form,
     /// The token as a bearer; the answer says `ok` (Slack).
     Bearer,
+    /// `DELETE` of the grant of a client, who names itself with id and secret (GitHub).
+    Grant,
 }
 
 /// What came of it.
@@ -62,34 +65,46 @@ fn form(revoke: &Revoke) -> Option<Form> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-    let mut sensitive = |text: Zeroizing<String>| {
-        let mut value = HeaderValue::from_str(&text).ok()?;
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
-        Some(())
-    };
     let mut fields = Vec::new();
     match revoke.style {
-        RevokeStyle::Bearer => sensitive(Zeroizing::new(format!("Bearer {}", revoke.token.expose())))?,
+        RevokeStyle::Grant => {
+            let (id, secret) = (revoke.client_id.as_ref()?, revoke.client_secret.as_ref()?);
+            let pair = Zeroizing::new(format!("{id}:{}", secret.expose()));
+            headers.insert(AUTHORIZATION, sensitive("Basic", &STANDARD.encode(pair.as_bytes()))?);
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let body = serde_json::json!({ "access_token": revoke.token.expose() }).to_string();
+            let body = Zeroizing::new(body.into_bytes());
+            return Some(Form { method: Method::DELETE, url: revoke.endpoint.clone(), headers, body });
+        }
+        RevokeStyle::Bearer => {
+            headers.insert(AUTHORIZATION, sensitive("Bearer", revoke.token.expose())?);
+        }
         RevokeStyle::Form => {
             fields.push(("token", Zeroizing::new(revoke.token.expose().clone())));
             match (&revoke.client_id, &revoke.client_secret) {
                 (Some(id), Some(secret)) => {
                     let pair = Zeroizing::new(format!("{id}:{}", secret.expose()));
-                    sensitive(Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes()))))?;
+                    headers.insert(AUTHORIZATION, sensitive("Basic", &STANDARD.encode(pair.as_bytes()))?);
                 }
                 (Some(id), None) => fields.push(("client_id", Zeroizing::new(id.clone()))),
                 (None, _) => {}
             }
         }
     }
-    Some(Form { url: revoke.endpoint.clone(), headers, body: urlencoded(&fields) })
+    Some(Form { method: Method::POST, url: revoke.endpoint.clone(), headers, body: urlencoded(&fields) })
+}
+
+fn sensitive(scheme: &str, text: &str) -> Option<HeaderValue> {
+    let text = Zeroizing::new(format!("{scheme} {text}"));
+    let mut value = HeaderValue::from_str(&text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 fn judge(style: RevokeStyle, status: u16, body: &[u8]) -> Revocation {
     let said: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let is_ok = match style {
-        RevokeStyle::Form => (200..300).contains(&status),
+        RevokeStyle::Form | RevokeStyle::Grant => (200..300).contains(&status),
         RevokeStyle::Bearer => (200..300).contains(&status) && said["ok"] == true,
     };
     if is_ok { Revocation::Revoked } else { Revocation::Failed(format!("http_{status}")) }
@@ -118,6 +133,12 @@ mod tests {
         assert_eq!(body(&revoke), ("token=fake-rt".to_owned(), basic.ok()));
         revoke.style = RevokeStyle::Bearer;
         assert_eq!(body(&revoke), (String::new(), Some(HeaderValue::from_static("Bearer fake-rt"))));
+        revoke.style = RevokeStyle::Grant;
+        let grant = form(&revoke).expect("a form");
+        assert_eq!(grant.method, Method::DELETE);
+        assert_eq!(&grant.body[..], br#"{"access_token":"fake-rt"}"#);
+        revoke.client_secret = None;
+        assert!(form(&revoke).is_none(), "nobody to say it");
     }
 
     #[test]

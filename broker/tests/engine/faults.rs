@@ -147,3 +147,28 @@ async fn stopping_ends_in_time_when_the_provider_never_answers() {
     assert!(rows.clock().since(before) <= Duration::from_secs(36));
     assert_eq!(rows.row("c", |row| (row.failure_count, row.interrupted)), (1, true), "and says so");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_costs_one_attempt_and_not_the_engine() {
+    let (rows, provider) = (Rows::new(), Strict::default());
+    provider.mood(Mood::Broken);
+    let engine = start(&rows, &provider, None);
+    for number in 0..16 {
+        rows.seed_at(
+            &format!("c{number}"),
+            &format!("f{number}.0"),
+            &format!("https://h{number}.example/token"),
+        );
+    }
+    soon(rows.until("c15", |row| row.lease.is_some())).await;
+    sleep(Duration::from_secs(1)).await;
+    provider.mood(Mood::Well);
+    rows.seed("d", "g.0");
+    soon(rows.until("d", |row| row.access_token.is_some())).await;
+    for number in 0..16 {
+        let key = format!("c{number}");
+        soon(rows.until(&key, |row| row.access_token.is_some())).await;
+    }
+    assert_eq!((provider.reuses(), engine.heard("Interrupted")), (0, 16));
+    engine.stop().await;
+}

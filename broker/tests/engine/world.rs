@@ -205,6 +205,8 @@ pub(crate) enum Mood {
     Mute,
     /// It does nothing, and never answers.
     Deaf,
+    /// The call panics.
+    Broken,
 }
 
 impl Strict {
@@ -299,6 +301,7 @@ impl Provider for Strict {
                     lost(true)
                 }
                 Mood::Deaf => std::future::pending().await,
+                Mood::Broken => panic!("as the test wants it"),
             };
             sleep(delay).await;
             answer

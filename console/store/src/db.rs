@@ -42,6 +42,14 @@ macro_rules! bind {
 }
 
 impl Conn {
+    /// Asks for the time, in microseconds: the one question that the engines have no common words for.
+    pub(crate) fn clock(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "SELECT CAST(unixepoch('subsec') * 1000000 AS BIGINT)",
+            Self::Postgres(_) => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        }
+    }
+
     /// Runs a statement; how many rows it touched.
     pub(crate) async fn execute(&mut self, sql: impl SqlSafeStr, args: Vec<Arg>) -> Result<u64, StoreError> {
         storable(&args)?;

@@ -24,6 +24,7 @@ mod actor;
 mod api_keys;
 mod apps;
 mod audit;
+mod broker;
 mod changes;
 mod counters;
 mod credentials;
@@ -53,6 +54,7 @@ pub use actor::{Actor, Who};
 pub use api_keys::{ApiKey, NewApiKey};
 pub use apps::{AppPatch, OauthApp};
 pub use audit::{AuditActor, AuditEvent, AuditFilter, Chain, Link, Verified};
+pub use broker::{Broker, MovedProviders, SpoolSeal, moved_endpoint};
 pub use changes::{Change, Moved};
 pub use counters::Counts;
 pub use credentials::{

@@ -186,12 +186,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn database_time(&self) -> Result<Micros, StoreError> {
-        // The one question that the engines have no common words for.
-        let sql = match *self.pools {
-            Pools::Sqlite { .. } => "SELECT CAST(unixepoch('subsec') * 1000000 AS BIGINT)",
-            Pools::Postgres(_) => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
-        };
         let mut conn = self.pools.read().await?;
+        let sql = conn.clock();
         conn.number(sql, vec![]).await.map(Micros)
     }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod broker;
+mod broker_engine;
 mod constraints;
 mod ledger;
 mod migrations;

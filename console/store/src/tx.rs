@@ -61,6 +61,12 @@ impl ReadTx {
         self.now
     }
 
+    /// The database's own time, within this transaction: what was read before may be old by now.
+    pub(crate) async fn database_time(&mut self) -> Result<Micros, StoreError> {
+        let sql = self.conn.clock();
+        self.number(sql, vec![]).await.map(Micros)
+    }
+
     pub(crate) fn keys(&self) -> Arc<KeyRing> {
         self.keys.clone()
     }

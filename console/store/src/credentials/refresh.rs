@@ -6,12 +6,14 @@
 use std::time::Duration;
 
 use centaur_base::Secret;
-use centaur_base::oid::{BrokerCredentialId, Oid};
+use centaur_base::oid::{BrokerCredentialId, OauthAppId, Oid};
 
 use super::KIND;
 use super::material::place;
+use crate::actor::Actor;
+use crate::audit::Entry;
 use crate::changes::Reach;
-use crate::db::args;
+use crate::db::{Arg, args};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::time::Micros;
@@ -26,7 +28,11 @@ macro_rules! due {
             $now,
             ") AND (lease_until IS NULL OR lease_until < ",
             $now,
-            ")"
+            // Who asks with a client that was refused a moment ago is refused as well.
+            ") AND NOT EXISTS (SELECT 1 FROM oauth_apps a WHERE a.id = broker_credentials.oauth_app_id \
+               AND a.client_rejected_at > ",
+            $now,
+            " - 600000000)"
         )
     };
 }
@@ -56,11 +62,15 @@ pub enum Outcome {
         next_attempt_at: Micros,
         /// What went wrong, as a code.
         code: String,
+        /// The refresh token may have been used up.
+        uncertain: bool,
     },
     /// It may not.
     Dead {
         /// Why.
         reason: String,
+        /// The provider refused the linked app's client, and with it all credentials of the app.
+        client_rejected: bool,
     },
 }
 
@@ -99,8 +109,8 @@ pub struct Attempt {
 }
 
 impl ReadTx {
-    /// Credentials that are due by `now`, the longest waiting first, at most `limit`. Claimed ones whose lease has not
-    /// ended are left out.
+    /// Credentials that are due by `now`, with their endpoints, the longest waiting first, at most `limit`. Claimed ones
+    /// whose lease has not ended are left out, and those of the endpoints `busy`.
     ///
     /// # Errors
     /// Those of the database.
@@ -108,17 +118,34 @@ impl ReadTx {
         &mut self,
         now: Micros,
         limit: u32,
-    ) -> Result<Vec<BrokerCredentialId>, StoreError> {
-        let sql = concat!(
-            "SELECT id FROM broker_credentials WHERE ",
-            due!("$1"),
-            " ORDER BY COALESCE(next_attempt_at, 0), id LIMIT $2"
-        );
-        let rows = self.rows(sql, args![now, i64::from(limit)]).await?;
-        rows.into_iter()
-            .map(|mut row| Ok(BrokerCredentialId::new(row.next()?)))
-            .filter_map(Result::transpose)
-            .collect()
+        busy: &[String],
+    ) -> Result<Vec<(BrokerCredentialId, String)>, StoreError> {
+        let mut sql =
+            concat!("SELECT id, token_endpoint FROM broker_credentials WHERE ", due!("$1")).to_owned();
+        let mut args = args![now, i64::from(limit)];
+        if !busy.is_empty() {
+            let places: Vec<_> = (3..3 + busy.len()).map(|place| format!("${place}")).collect();
+            sql.push_str(" AND token_endpoint NOT IN (");
+            sql.push_str(&places.join(", "));
+            sql.push(')');
+            args.extend(busy.iter().map(|endpoint| Arg::from(endpoint.as_str())));
+        }
+        sql.push_str(" ORDER BY COALESCE(next_attempt_at, 0), id LIMIT $2");
+        let mut due = Vec::new();
+        for mut row in self.rows(sqlx::AssertSqlSafe(sql), args).await? {
+            let (id, endpoint) = (BrokerCredentialId::new(row.next()?), row.next()?);
+            due.extend(id.map(|id| (id, endpoint)));
+        }
+        Ok(due)
+    }
+
+    /// When the first of those is due that are not due by `now`. Leases are not looked at.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn next_due(&mut self, now: Micros) -> Result<Option<Micros>, StoreError> {
+        let row = self.row(NEXT, args![now]).await?;
+        row.map(|mut row| Ok(Micros(row.next()?))).transpose()
     }
 
     /// The last attempts of a credential, newest first.
@@ -145,8 +172,7 @@ impl ReadTx {
 }
 
 impl Store {
-    /// Claims a due credential for `lease` from `now`, which should be [`Store::database_time`]. `None` when it is not
-    /// due, gone, or claimed by another.
+    /// As [`WriteTx::claim_refresh`], in a transaction of its own.
     ///
     /// # Errors
     /// Those of the database.
@@ -157,11 +183,42 @@ impl Store {
         now: Micros,
         lease: Duration,
     ) -> Result<Option<Claim>, StoreError> {
-        let mut conn = self.pools().write().await?;
-        let claimed = conn.row(CLAIM, args![id.row(), now, attempt_id, now.after(lease)]).await?;
+        self.write(&Actor::system(), |tx| {
+            Box::pin(async move { tx.claim_refresh(id, attempt_id, now, lease).await })
+        })
+        .await
+    }
+}
+
+impl WriteTx<'_> {
+    /// Claims a due credential for `lease` from `now`, which should be the database's time. `None` when it is not due,
+    /// gone, or claimed by another. A lease that has run out is an interruption, which the audit log is told of.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn claim_refresh(
+        &mut self,
+        id: BrokerCredentialId,
+        attempt_id: &str,
+        now: Micros,
+        lease: Duration,
+    ) -> Result<Option<Claim>, StoreError> {
+        let standing = "SELECT namespace, attempt_id, oauth_app_id FROM broker_credentials WHERE id = $1";
+        let Some(mut standing) = self.row(standing, args![id.row()]).await? else { return Ok(None) };
+        let (namespace, lost): (String, Option<String>) = (standing.next()?, standing.next()?);
+        let app: Option<i64> = standing.next()?;
+        let claimed = self.row(CLAIM, args![id.row(), now, attempt_id, now.after(lease)]).await?;
         let Some(mut row) = claimed else { return Ok(None) };
         let (seed_version, interrupted): (i64, Option<i64>) = (row.next()?, row.next()?);
-        conn.commit().await?;
+        if let Some(lost) = lost {
+            let log = args![id.row(), &lost, now, 0_i64, "interrupted", None::<&str>, false];
+            self.execute(LOG, log).await?;
+            self.audit_refresh(id, &namespace, "interrupted", None).await?;
+        }
+        if let Some(app) = app {
+            // Of the credentials of a refused client one is tried, and the others wait for what it meets.
+            self.execute(TRY_CLIENT, args![app, now]).await?;
+        }
         Ok(Some(Claim {
             credential: id,
             attempt_id: attempt_id.to_owned(),
@@ -170,9 +227,20 @@ impl Store {
             after_interruption: interrupted.is_some(),
         }))
     }
-}
 
-impl WriteTx<'_> {
+    async fn audit_refresh(
+        &mut self,
+        id: BrokerCredentialId,
+        namespace: &str,
+        action: &'static str,
+        code: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let details = serde_json::json!({ "id": id, "code": code });
+        let (kind, namespace) = (KIND, Some(namespace));
+        let before = None::<&()>;
+        self.record(Entry { action, kind, id: id.row(), namespace, before, after: Some(&details) }).await
+    }
+
     /// Writes how an attempt ended, and gives its lease back. False when the lease is another's by now, or the
     /// credential got fresh material in between, which wins: then the outcome is dropped.
     ///
@@ -185,48 +253,59 @@ impl WriteTx<'_> {
         ended_at: Micros,
     ) -> Result<bool, StoreError> {
         let id = claim.credential.row();
-        let owned =
-            "SELECT namespace, seed_version FROM broker_credentials WHERE id = $1 AND attempt_id = $2";
+        let owned = "SELECT namespace, seed_version, last_refresh, failure_count, oauth_app_id \
+                     FROM broker_credentials WHERE id = $1 AND attempt_id = $2";
         let Some(mut row) = self.row(owned, args![id, &claim.attempt_id]).await? else { return Ok(false) };
-        let namespace: String = row.next()?;
-        if row.next::<i64>()? != claim.seed_version {
+        let (namespace, seed_version): (String, i64) = (row.next()?, row.next()?);
+        let (last_refresh, failures): (Option<i64>, i64) = (row.next()?, row.next()?);
+        let app: Option<i64> = row.next()?;
+        if seed_version != claim.seed_version {
             let free = "UPDATE broker_credentials SET attempt_id = NULL, lease_until = NULL WHERE id = $1";
             self.execute(free, args![id]).await?;
             return Ok(false);
         }
+        // Changes of state; routine refreshes are in the log of attempts alone.
+        let mut change = None;
         let (result, code, rotated) = match outcome {
             Outcome::Minted(minted) => {
                 self.store_minted(id, &namespace, minted).await?;
+                if let Some(app) = app {
+                    let accepted = "UPDATE oauth_apps SET client_rejected_at = NULL WHERE id = $1";
+                    self.execute(accepted, args![app]).await?;
+                }
+                match last_refresh {
+                    None => change = Some("minted"),
+                    Some(_) if failures > 0 => change = Some("recovered"),
+                    Some(_) => {}
+                }
                 ("success", None, minted.refresh_token.is_some())
             }
-            Outcome::Failed { next_attempt_at, code } => {
-                self.execute(FAILED, args![id, *next_attempt_at]).await?;
-                ("retryable", Some(code), false)
+            Outcome::Failed { next_attempt_at, code, uncertain } => {
+                let interrupted_at = uncertain.then_some(ended_at);
+                self.execute(FAILED, args![id, *next_attempt_at, interrupted_at]).await?;
+                if failures == 0 {
+                    change = Some("failing");
+                }
+                ("retryable", Some(code.as_str()), false)
             }
-            Outcome::Dead { reason } => {
+            Outcome::Dead { reason, client_rejected } => {
                 self.execute(DEAD, args![id, reason]).await?;
-                ("dead", Some(reason), false)
+                if let Some(app) = app.and_then(OauthAppId::new).filter(|_| *client_rejected) {
+                    self.reject_client(app).await?;
+                }
+                change = Some("died");
+                ("dead", Some(reason.as_str()), false)
             }
         };
         if !matches!(outcome, Outcome::Failed { .. }) {
             self.announce("credential", Reach::Credential(id)).await?;
         }
         let duration_ms = (ended_at.0 - claim.started_at.0).max(0) / 1_000;
-        let log = args![
-            id,
-            &claim.attempt_id,
-            claim.started_at,
-            duration_ms,
-            result,
-            code.map(String::as_str),
-            rotated
-        ];
+        let log = args![id, &claim.attempt_id, claim.started_at, duration_ms, result, code, rotated];
         self.execute(LOG, log).await?;
         self.execute(FORGET, args![id, ATTEMPTS_KEPT]).await?;
-        if let Outcome::Dead { reason } = outcome {
-            // What operators ask about later; routine refreshes are in the log of attempts.
-            let details = serde_json::json!({ "id": claim.credential, "dead_reason": reason });
-            self.audit("died", KIND, id, &details).await?;
+        if let Some(change) = change {
+            self.audit_refresh(claim.credential, &namespace, change, code).await?;
         }
         Ok(true)
     }
@@ -270,12 +349,20 @@ const CLAIM: &str = concat!(
     " RETURNING seed_version, interrupted_at"
 );
 
+/// By the index on both columns.
+const NEXT: &str = "SELECT next_attempt_at FROM broker_credentials WHERE dead = 0 AND next_attempt_at > $1 \
+     ORDER BY next_attempt_at LIMIT 1";
+
 const MINTED: &str = "UPDATE broker_credentials SET access_token = $2, expires_at = $3, last_refresh = $4, \
      next_attempt_at = $5, failure_count = 0, dead = 0, dead_reason = NULL, interrupted_at = NULL, \
      attempt_id = NULL, lease_until = NULL WHERE id = $1";
 
 const FAILED: &str = "UPDATE broker_credentials SET failure_count = failure_count + 1, next_attempt_at = $2, \
-     attempt_id = NULL, lease_until = NULL WHERE id = $1";
+     interrupted_at = COALESCE($3, interrupted_at), attempt_id = NULL, lease_until = NULL WHERE id = $1";
+
+/// A refused client counts as refused again until the attempt ends.
+const TRY_CLIENT: &str =
+    "UPDATE oauth_apps SET client_rejected_at = $2 WHERE id = $1 AND client_rejected_at IS NOT NULL";
 
 /// The first reason stays.
 const DEAD: &str = "UPDATE broker_credentials SET dead = 1, dead_reason = COALESCE(dead_reason, $2), \

@@ -309,6 +309,9 @@ impl WriteTx<'_> {
             credential.updated_at,
         ];
         self.execute(UPDATE, row).await?;
+        if patch.seeds() {
+            self.execute(OUTDATE, args![id]).await?;
+        }
         self.index_labels(KIND, id, &credential.labels).await?;
         let keys = self.keys();
         let headers = patch.token_endpoint_headers.as_ref();
@@ -353,6 +356,10 @@ pub const NOT_REFRESHABLE: &str = "refreshable";
 
 const REFRESHABLE: &str = "SELECT 1 FROM broker_credentials WHERE id = $1 \
      AND (grant_type IN ('password', 'preqin') OR last_refresh IS NULL OR refresh_token IS NOT NULL)";
+
+/// Who is at it with the older material has lost it, and what went before is of another family.
+const OUTDATE: &str = "UPDATE broker_credentials SET attempt_id = NULL, lease_until = NULL, \
+     previous_refresh_token = NULL WHERE id = $1";
 
 const DISCARD: &str = "UPDATE broker_credentials SET access_token = NULL, refresh_token = NULL, \
      previous_refresh_token = NULL, username = NULL, password = NULL, api_key = NULL WHERE id = $1";

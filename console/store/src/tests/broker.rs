@@ -59,6 +59,10 @@ fn minted(world: &World, number: u32) -> Outcome {
     })
 }
 
+fn dead(reason: String) -> Outcome {
+    Outcome::Dead { reason, client_rejected: false }
+}
+
 async fn conclude(world: &World, claim: &Claim, outcome: Outcome) -> bool {
     let (outcome, ended) = (&outcome, world.clock.now());
     write!(world, tx => tx.conclude_refresh(claim, outcome, ended).await).expect("concluded")
@@ -66,7 +70,7 @@ async fn conclude(world: &World, claim: &Claim, outcome: Outcome) -> bool {
 
 async fn due(world: &World) -> Vec<BrokerCredentialId> {
     let now = world.clock.now();
-    read!(world, tx => tx.due_credentials(now, 10).await)
+    read!(world, tx => tx.due_credentials(now, 10, &[]).await).into_iter().map(|(id, _)| id).collect()
 }
 
 async fn refresh_tokens(world: &World, id: BrokerCredentialId) -> (Option<String>, Option<String>) {
@@ -119,7 +123,7 @@ async fn material_is_sealed_and_kept_unless_it_is_sent(world: World) {
 async fn fresh_material_revives(world: World) {
     let made = credential(&world, "c").await;
     let attempt = claim(&world, made.id, "a").await.expect("claimed");
-    assert!(conclude(&world, &attempt, Outcome::Dead { reason: "invalid_grant".to_owned() }).await);
+    assert!(conclude(&world, &attempt, dead("invalid_grant".to_owned())).await);
     let dead = read!(world, tx => tx.credential(made.id).await).expect("a credential");
     assert_eq!((dead.dead, dead.dead_reason.as_deref()), (true, Some("invalid_grant")));
     assert!(due(&world).await.is_empty());
@@ -230,7 +234,7 @@ async fn a_success_is_stored_and_reaches_those_who_use_it(world: World) {
 
     world.pass(2880);
     let attempt = claim(&world, made.id, "three").await.expect("claimed");
-    assert!(conclude(&world, &attempt, Outcome::Dead { reason: "invalid_grant".to_owned() }).await);
+    assert!(conclude(&world, &attempt, dead("invalid_grant".to_owned())).await);
     assert_eq!(token().await, None, "dead");
 }
 
@@ -261,7 +265,12 @@ async fn a_failure_waits_and_a_death_stays(world: World) {
         let attempt = claim(&world, made.id, &format!("a{count}")).await.expect("claimed");
         let next_attempt_at = world.clock.now().after(Duration::from_secs(5));
         assert!(
-            conclude(&world, &attempt, Outcome::Failed { next_attempt_at, code: "http".to_owned() }).await
+            conclude(
+                &world,
+                &attempt,
+                Outcome::Failed { next_attempt_at, code: "http".to_owned(), uncertain: false }
+            )
+            .await
         );
         let failed = read!(world, tx => tx.credential(made.id).await).expect("a credential");
         assert_eq!((failed.failure_count, failed.dead), (count, false));
@@ -271,7 +280,7 @@ async fn a_failure_waits_and_a_death_stays(world: World) {
     }
     let events = read!(world, tx => tx.audit_events(&AuditFilter::default(), 10).await).len();
     let attempt = claim(&world, made.id, "last").await.expect("claimed");
-    assert!(conclude(&world, &attempt, Outcome::Dead { reason: "invalid_grant".to_owned() }).await);
+    assert!(conclude(&world, &attempt, dead("invalid_grant".to_owned())).await);
     assert_eq!(read!(world, tx => tx.audit_events(&AuditFilter::default(), 10).await).len(), events + 1);
     world.pass(86_400);
     assert!(due(&world).await.is_empty());
@@ -289,7 +298,8 @@ async fn only_the_last_attempts_are_kept(world: World) {
     let made = credential(&world, "c").await;
     for number in 0..52 {
         let attempt = claim(&world, made.id, &format!("a{number}")).await.expect("claimed");
-        let outcome = Outcome::Failed { next_attempt_at: world.clock.now(), code: "http".to_owned() };
+        let outcome =
+            Outcome::Failed { next_attempt_at: world.clock.now(), code: "http".to_owned(), uncertain: false };
         assert!(conclude(&world, &attempt, outcome).await);
         world.pass(1);
     }
