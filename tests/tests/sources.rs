@@ -122,10 +122,11 @@ async fn a_program_that_fails_is_reported_and_no_placeholder_becomes_a_value() {
             ask(&w).await.expect(200);
             assert_eq!(w.origin.last().header("authorization"), Some(&*format!("Bearer {PLACEHOLDER}")));
         }
-        let warnings = w.proxy.stderr().matches("secret fetch failed").count();
-        assert_eq!(warnings, 1, "a failure is remembered");
+        // Waits for the line, which another process writes.
         let logged = w.proxy.logged("secret fetch failed").await.to_string();
         assert!(logged.contains(why), "{logged}");
+        let warnings = w.proxy.stderr().matches("secret fetch failed").count();
+        assert_eq!(warnings, 1, "a failure is remembered");
         let audit = w.finish(2).await;
         assert!(audit.iter().all(|line| line.text().contains("secret_unavailable")), "{audit:#?}");
     }
