@@ -139,13 +139,18 @@ impl Notes {
             let mut inner = self.inner();
             (std::mem::take(&mut inner.overtaken), std::mem::take(&mut inner.pending))
         };
-        // Both, though the first may fail: what fails is kept.
-        let (first, second) = (self.write(overtaken).await, self.write(pending).await);
+        // Both, though the first may fail: what fails is kept, where it was.
+        let first = self.write(overtaken, |inner| &mut inner.overtaken).await;
+        let second = self.write(pending, |inner| &mut inner.pending).await;
         first && second
     }
 
-    /// Writes some; what could not be written is kept.
-    async fn write(&self, batch: HashMap<ProxyId, Seen>) -> bool {
+    /// Writes some; what could not be written goes back to where it was.
+    async fn write(
+        &self,
+        batch: HashMap<ProxyId, Seen>,
+        back: fn(&mut Inner) -> &mut HashMap<ProxyId, Seen>,
+    ) -> bool {
         if batch.is_empty() {
             return true;
         }
@@ -153,9 +158,10 @@ impl Notes {
         if let Err(error) = self.shared.store.note_syncs(&batch).await {
             log("warn", "cannot note what proxies tell", &[("error", &error.to_string())]);
             let mut inner = self.inner();
+            let back = back(&mut inner);
             for seen in batch {
                 // What came in the meantime is newer.
-                inner.pending.entry(seen.proxy).or_insert(seen);
+                back.entry(seen.proxy).or_insert(seen);
             }
             return false;
         }
@@ -168,7 +174,7 @@ impl Notes {
     /// Whether all is written; then the task that writes ends, and the next note starts another one.
     fn is_done(&self) -> bool {
         let mut inner = self.inner();
-        inner.is_running = !inner.pending.is_empty();
+        inner.is_running = !(inner.pending.is_empty() && inner.overtaken.is_empty());
         !inner.is_running
     }
 
@@ -192,5 +198,53 @@ async fn run(notes: Arc<Notes>) {
         if notes.is_done() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use centaur_base::oid::Oid as _;
+    use centaur_store::{Acknowledged, KeyRing, Micros, Options, Store};
+
+    use super::*;
+    use crate::metrics::SyncMetrics;
+
+    fn seen(at: i64, hash: &str, acknowledges: Option<i64>) -> Seen {
+        let of = |generation| Acknowledged { assignment: 1, generation, until: None };
+        Seen {
+            proxy: ProxyId::new(7).expect("an id"),
+            at: Micros(at),
+            config_hash: Some(hash.to_owned()),
+            client_version: None,
+            applied_generation: None,
+            rejected_config_hash: None,
+            acknowledges: acknowledges.map(of),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_written_stays_in_its_order() {
+        let keys = KeyRing::single("one", &centaur_base::Secret::new([7; 32])).expect("keys");
+        let store = Store::open("sqlite::memory:", Options::new(keys)).await.expect("a store");
+        let shared = Arc::new(Shared::new(store.clone(), 1_000, SyncMetrics::default()));
+        let notes = Arc::new(Notes::new(shared));
+        store.close().await;
+        notes.take(seen(1, "a", Some(3)));
+        notes.take(seen(2, "b", None));
+        for _ in 0..2 {
+            assert!(!notes.flush().await);
+            assert!(!notes.is_done(), "it is tried again");
+            let inner = notes.inner();
+            let times = |of: &HashMap<ProxyId, Seen>| of.values().map(|seen| seen.at.0).collect::<Vec<_>>();
+            assert_eq!((times(&inner.overtaken), times(&inner.pending)), (vec![1], vec![2]));
+        }
+        // A newer one takes the place of the newer one, not of the acknowledgement.
+        notes.take(seen(3, "c", None));
+        assert!(!notes.flush().await);
+        let inner = notes.inner();
+        assert_eq!(
+            (inner.overtaken.len(), inner.pending.values().next().map(|seen| seen.at.0)),
+            (1, Some(3))
+        );
     }
 }
