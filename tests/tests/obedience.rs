@@ -1,17 +1,23 @@
 //! The real console and the real proxy: what is revoked is refused at once and whatever uses it is closed; what happens
-//! while the console is away.
+//! while the console is away, and while its database is.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use centaur_base::Secret;
+use centaur_client::api::{ApiClient, Exchange, Expect, Observer, Options};
+use centaur_client::base::BaseUrl;
+use centaur_client::token::TokenSource;
 use centaur_console::app::Server;
 use centaur_console::config::Config;
-use centaur_e2e::real::{Api, Console, Database, KEY, SEALING_KEY, id};
+use centaur_e2e::real::{Answer, Api, Console, Database, KEY, SEALING_KEY, id};
 use centaur_e2e::wait::{eventually, within};
 use centaur_e2e::world::{PLACEHOLDER, REAL};
 use centaur_e2e::{Builder, Conn, Reply, Request, World};
+use centaur_test_postgres::OwnServer;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 const MANAGE_KEY: &str = "fake-management-key-1";
@@ -72,6 +78,13 @@ async fn status(w: &World) -> Value {
         Request::get("manage", "/v1/status").field("Authorization", &format!("Bearer {MANAGE_KEY}"));
     let reply = request.on(&mut w.connect("management").await).await;
     serde_json::from_str(&reply.expect(200).text()).expect("a status")
+}
+
+async fn poke(w: &World) {
+    let request = Request::new("POST", "manage", "/v1/sync")
+        .field("Authorization", &format!("Bearer {MANAGE_KEY}"))
+        .field("Content-Length", "0");
+    request.on(&mut w.connect("management").await).await.expect(202);
 }
 
 async fn in_sync(w: &World) {
@@ -227,5 +240,85 @@ async fn without_a_console_credentials_end_with_their_budget_and_with_it_they_ar
     eventually("the credentials again", async || status(&w).await["stale"] == false).await;
     is_used(&w).await;
     w.finish(4).await;
+    console.stop().await;
+}
+
+/// Tells of the attempts of a client.
+struct Attempts(watch::Sender<Vec<Option<u16>>>);
+
+impl Observer for Attempts {
+    fn ended(&self, exchange: &Exchange<'_>) {
+        self.0.send_modify(|all| all.push(exchange.status));
+    }
+}
+
+#[track_caller]
+fn is_away(answer: &Answer) {
+    answer.expect(503);
+    assert_eq!(answer.json()["error"]["code"], "unavailable");
+    let after = answer.headers.get("retry-after").and_then(|value| value.to_str().ok());
+    assert!(after.is_some_and(|text| text.parse::<u32>().is_ok()), "Retry-After: {after:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_its_database_the_console_says_so_the_proxy_goes_on_and_nothing_is_lost() {
+    let mut postgres = OwnServer::start().await;
+    let console = Console::start_at(postgres.address(), &[]).await;
+    let api = console.api();
+    let granted = Granted::make(&api).await;
+    let w = granted.proxy_of(&console.url()).allow("a.test").start().await;
+    in_sync(&w).await;
+    is_used(&w).await;
+
+    postgres.stop();
+    is_away(&api.call("PUT", "principals/other", json!({"name": "lost"})).await);
+    is_away(&api.call("GET", &format!("grants/{}", granted.grant), Value::Null).await);
+    is_away(&api.sync(&granted.token, None, &[]).await.expect("an answer"));
+    is_away(&api.send("GET", "/readyz", &[], "").await.expect("an answer"));
+    api.send("GET", "/up", &[], "").await.expect("an answer").expect(200);
+    // It was waiting for a change, and is told to ask at once.
+    poke(&w).await;
+    eventually("the proxy to hear of it", async || status(&w).await["last_error"]["code"] == "unavailable")
+        .await;
+    assert_eq!(status(&w).await["stale"], false);
+    is_used(&w).await;
+
+    // A client that tries again has its write, whenever the database is back.
+    let (attempts, mut tried) = watch::channel(Vec::new());
+    let base = BaseUrl::parse(&console.url()).expect("an address");
+    let key = TokenSource::Value(Secret::new(KEY.to_owned()));
+    let options = Options { retries: 10, ..Options::new("centaur-e2e") };
+    let client = ApiClient::new(base, key, options).expect("a client");
+    let client = client.observed_by(Arc::new(Attempts(attempts)));
+    let write = tokio::spawn(async move {
+        client.put_principal("later", &json!({"name": "kept"}), Expect::Anything).await
+    });
+    within("a first attempt", tried.wait_for(|tried| !tried.is_empty())).await.expect("an observer");
+    postgres.start_again().await;
+    let written = within("the write", write).await.expect("no panic").expect("it was written");
+    assert_eq!(written.row.name.as_deref(), Some("kept"));
+    let tried = tried.borrow().clone();
+    assert_eq!(tried.first(), Some(&Some(503)), "{tried:?}");
+
+    assert_eq!(api.get(&format!("grants/{}", granted.grant)).await["id"], granted.grant.as_str());
+    let lost = api.call("GET", "principals/lookup/default/other", Value::Null).await;
+    lost.expect(404);
+    is_used(&w).await;
+    api.call("DELETE", &format!("grants/{}", granted.grant), Value::Null).await.expect(204);
+    poke(&w).await;
+    eventually("the revocation", async || {
+        let answer = ask(&w, "a.test", PLACEHOLDER).await;
+        if answer.status == 403 {
+            // It was under way when the revocation came.
+            assert_eq!(answer.refused(403).code(), Some("revoked"));
+            return false;
+        }
+        answer.expect(200);
+        seen(&w) == format!("Bearer {PLACEHOLDER}")
+    })
+    .await;
+    let verified = api.get("audit_events/verify").await;
+    assert_eq!(verified["whole"], true, "{verified}");
+    w.finish_at_least(4).await;
     console.stop().await;
 }
