@@ -84,7 +84,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The database.
-    #[error("the database: {0}")]
+    #[error("DATABASE_URL: {0}{because}", because = because(.0))]
     Store(#[from] StoreError),
     /// The sealing keys are not those of the database.
     #[error("CENTAUR_CONSOLE_ENCRYPTION_KEYS: {0}")]
@@ -95,6 +95,11 @@ pub enum StartError {
     /// The address is not free or not ours.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, #[source] std::io::Error),
+}
+
+/// What the engine said, which has no value of any row: nothing was read yet.
+fn because(error: &StoreError) -> String {
+    std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
 /// A console that listens and does not answer yet.

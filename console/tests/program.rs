@@ -21,6 +21,27 @@ fn settings_that_are_wrong_stop_the_start_and_are_named_all_at_once() {
 }
 
 #[test]
+fn a_database_that_cannot_be_opened_is_named_with_the_reason_and_without_its_password() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("console.db");
+    std::fs::write(&file, "no database, but long enough to be looked at as one".repeat(20)).expect("a file");
+    for (database, reason) in [
+        (format!("sqlite:{}", file.display()), "file is not a database"),
+        (format!("sqlite:{}/nowhere/console.db", dir.path().display()), "No such file or directory"),
+        (
+            "postgres://fake-user:fake-password@localhost/x?host=/nowhere".to_owned(),
+            "the database is unavailable: ",
+        ),
+    ] {
+        let output = program().arg("--dev").env("DATABASE_URL", &database).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(1));
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("DATABASE_URL: ") && text.contains(reason), "{text}");
+        assert!(!text.contains("fake-"), "{text}");
+    }
+}
+
+#[test]
 fn it_makes_up_a_key_for_its_owner_alone_and_ends_well_when_told_to() {
     use std::os::unix::fs::PermissionsExt as _;
 
