@@ -1,5 +1,7 @@
 //! Why a command fails: text, stable code, exit code, and what may help.
 
+mod remote;
+
 use centaur_client::api::{ApiError, Cause};
 use centaur_manifest::problem::Problem;
 use serde_json::{Map, Value, json};
@@ -258,7 +260,7 @@ pub enum Failure {
     #[error("{0} check(s) failed")]
     ChecksFailed(usize),
     /// The console refused, could not be reached or was not understood.
-    #[error("{}", remote_text(.error, .base))]
+    #[error("{}", remote::text(.error, .base))]
     Remote {
         /// The call.
         error: ApiError,
@@ -313,7 +315,7 @@ impl Failure {
             Self::Dead { .. } => "broker_dead",
             Self::Unsupported(_) => "unsupported",
             Self::ChecksFailed(_) => "checks_failed",
-            Self::Remote { error, .. } => remote_code(error),
+            Self::Remote { error, .. } => remote::code(error),
             Self::Runtime => "runtime",
         }
     }
@@ -358,7 +360,7 @@ impl Failure {
             Self::Dead { .. } | Self::Unsupported(_) | Self::ChecksFailed(_) | Self::Runtime => {
                 ExitStatus::Failure
             }
-            Self::Remote { error, .. } => remote_exit(error),
+            Self::Remote { error, .. } => remote::exit(error),
         }
     }
 
@@ -382,7 +384,7 @@ impl Failure {
             Self::ToolNotFound { .. } => Some("`tools list` shows those there are".to_owned()),
             Self::ManifestInvalid { .. } => Some("`tools validate` checks all of them".to_owned()),
             Self::Partial { cause, .. } => Some(format!("stopped by: {cause}")),
-            Self::Remote { error, .. } => remote_hint(error),
+            Self::Remote { error, .. } => remote::hint(error),
             _ => None,
         }
     }
@@ -447,65 +449,4 @@ impl Failure {
 /// `; similar: a, b`
 fn similar_text(names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!("; similar: {}", names.join(", ")) }
-}
-
-fn remote_code(error: &ApiError) -> &'static str {
-    match &*error.cause {
-        Cause::Token(_) => "bad_key",
-        Cause::Unaddressable(_) => "bad_name",
-        Cause::Unreachable(_) | Cause::TimedOut { .. } => "unreachable",
-        Cause::TooLarge { .. } | Cause::Unexpected(_) => "schema_mismatch",
-        Cause::Answered { status, .. } => match status {
-            401 | 403 => "unauthorized",
-            404 => "not_found",
-            400 | 409 | 412 | 413 | 422 => "rejected",
-            300..=399 => "schema_mismatch",
-            _ => "server_error",
-        },
-    }
-}
-
-fn remote_exit(error: &ApiError) -> ExitStatus {
-    match remote_code(error) {
-        "bad_key" | "bad_name" => ExitStatus::Usage,
-        "unauthorized" => ExitStatus::Unauthorized,
-        "not_found" => ExitStatus::NotFound,
-        "rejected" => ExitStatus::Rejected,
-        _ => ExitStatus::Failure,
-    }
-}
-
-fn remote_text(error: &ApiError, base: &str) -> String {
-    let ApiError { method, path, attempts, cause } = error;
-    match remote_code(error) {
-        "unauthorized" => format!("{base} did not accept the API key"),
-        "rejected" => format!("{method} {path} was refused ({})", error.status().unwrap_or_default()),
-        "schema_mismatch" => {
-            let path = path.split('?').next().unwrap_or_default();
-            format!(
-                "{path} answered with an unexpected body; check that CLI and control plane versions match"
-            )
-        }
-        "bad_key" | "bad_name" => format!("{cause}"),
-        "not_found" => format!("{method} {path}: {cause}"),
-        _ => format!("{method} {path}: {cause} after {attempts} attempt(s)"),
-    }
-}
-
-fn remote_hint(error: &ApiError) -> Option<String> {
-    match &*error.cause {
-        Cause::Answered { status: 403, message, .. } => Some(message.clone()),
-        Cause::Answered { status: 401, .. } => {
-            Some("check IRON_CONTROL_API_KEY or --iron-control-api-key-file; keys begin with iak_".to_owned())
-        }
-        Cause::Answered { status: 300..=399, .. } => Some(
-            "the address answers with a redirect, which is not followed; check --iron-control-url".to_owned(),
-        ),
-        Cause::Unexpected(problem) => Some(problem.clone()),
-        Cause::TooLarge { limit } => Some(format!("the answer is larger than {limit} bytes")),
-        Cause::Unreachable(_) | Cause::TimedOut { .. } => {
-            Some("`centaur-perms doctor` checks the way there".to_owned())
-        }
-        _ => None,
-    }
 }
