@@ -68,9 +68,8 @@ impl World {
             assert_eq!(self.read(path, "*/*").await, 200, "{path}");
         }
         assert_eq!(self.read("/api/v1/audit_events", "application/x-ndjson").await, 200);
-        // Whatever these say, now and later.
-        for path in ["/metrics", "/api/v1/openapi.json", "/openapi.json", "/api/v1/nope"] {
-            self.read(path, "*/*").await;
+        for (path, status) in [("/metrics", 200), ("/api/v1/openapi.json", 200), ("/api/v1/nope", 404)] {
+            assert_eq!(self.read(path, "*/*").await, status, "{path}");
         }
         let events = self.api.get("audit_events?limit=200").await;
         for event in events.as_array().expect("events") {
@@ -182,6 +181,7 @@ impl World {
             "audit",
             "audit check",
             "audit --local",
+            "export",
             "doctor",
         ]
         .iter()
