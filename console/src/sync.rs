@@ -26,6 +26,7 @@ pub use self::counters::SyncCounts;
 
 pub(crate) use self::acknowledged::Acknowledgement;
 pub(crate) use self::built::Lists;
+pub(crate) use self::counters::Counters;
 pub(crate) use self::feed::Waiting;
 pub(crate) use self::state::Known;
 pub(crate) use self::wake::Wake;

@@ -1,14 +1,20 @@
 //! Counters of the syncs, for the engine and for who answers.
 
+use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Instant;
 
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use crate::sync::Counters;
 
 /// Clones share the counters.
 #[derive(Debug, Clone)]
@@ -19,6 +25,8 @@ pub(crate) struct SyncMetrics {
     built: Counter,
     reused: Counter,
     feed_reads: Family<FeedRead, Counter>,
+    /// What the engine itself counts.
+    pub(crate) counters: Arc<Counters>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -40,6 +48,7 @@ impl Default for SyncMetrics {
             built: Counter::default(),
             reused: Counter::default(),
             feed_reads: Family::default(),
+            counters: Arc::default(),
         }
     }
 }
@@ -52,6 +61,7 @@ impl SyncMetrics {
         r.register("console_configurations_built", "Configurations made from rows", self.built.clone());
         r.register("console_configurations_reused", "Configurations that still stood", self.reused.clone());
         r.register("console_change_feed_reads", "Looks at the change feed", self.feed_reads.clone());
+        r.register_collector(Box::new(Engine(self.counters.clone())));
     }
 
     /// A configuration was made from rows.
@@ -128,5 +138,36 @@ impl Drop for Answering {
         if !self.put_off {
             self.metrics.duration.observe(self.since.elapsed().as_secs_f64());
         }
+    }
+}
+
+/// Reads the engine's counters at each scrape.
+#[derive(Debug)]
+struct Engine(Arc<Counters>);
+
+impl Collector for Engine {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let counts = self.0.counts();
+        let all = [
+            ("console_sync_wakes", "Waiting syncs that a change woke", counts.wakes),
+            ("console_sync_proxies_read", "Proxies read from the database", counts.rows),
+            (
+                "console_change_feed_resets",
+                "Times that everything was dropped, because not all changes were known",
+                counts.resets,
+            ),
+            ("console_sync_notes", "Notes of what proxies told that were written", counts.notes),
+            ("console_sync_note_batches", "Transactions that wrote them", counts.note_batches),
+            (
+                "console_sync_notes_lost",
+                "Notes dropped, because too many could not be written",
+                counts.notes_lost,
+            ),
+        ];
+        for (name, help, value) in all {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            ConstCounter::new(value).encode(metric)?;
+        }
+        Ok(())
     }
 }

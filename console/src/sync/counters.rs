@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A number that grows.
 #[derive(Debug, Default)]
-pub(super) struct Count(AtomicU64);
+pub(crate) struct Count(AtomicU64);
 
 impl Count {
     pub(super) fn add(&self) {
@@ -20,8 +20,9 @@ impl Count {
     }
 }
 
+/// What is counted; shared with the metrics, which tell it.
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub(crate) struct Counters {
     pub(super) reads: Count,
     pub(super) resets: Count,
     pub(super) rows: Count,
@@ -54,7 +55,7 @@ pub struct SyncCounts {
 }
 
 impl Counters {
-    pub(super) fn counts(&self) -> SyncCounts {
+    pub(crate) fn counts(&self) -> SyncCounts {
         SyncCounts {
             reads: self.reads.get(),
             resets: self.resets.get(),

@@ -19,7 +19,7 @@ pub(super) struct Shared {
     pub(super) store: Store,
     state: Mutex<State>,
     next: Mutex<Next>,
-    pub(super) counters: Counters,
+    pub(super) counters: Arc<Counters>,
     pub(super) metrics: SyncMetrics,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Unread;
 impl Shared {
     pub(super) fn new(store: Store, most_bytes: usize, metrics: SyncMetrics) -> Self {
         let state = Mutex::new(State::new(most_bytes));
-        Self { store, state, next: Mutex::default(), counters: Counters::default(), metrics }
+        Self { store, state, next: Mutex::default(), counters: metrics.counters.clone(), metrics }
     }
 
     /// The state. Whoever takes it gives it back before waiting for anything.

@@ -129,6 +129,19 @@ impl Console {
         Self::at(Home { database: self.home.database.clone(), _dir: dir }, settings).await
     }
 
+    /// On a database that is there.
+    pub(crate) async fn on(database: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        Self::at(Home { database: database.to_owned(), _dir: dir }, &[]).await
+    }
+
+    /// The value of a series of `/metrics`.
+    pub(crate) async fn metric(&self, series: &str) -> u64 {
+        let text = self.send("GET", "/metrics", &[], "").await.text;
+        let found = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        found.unwrap_or_else(|| panic!("no {series} in {text}")).parse().expect("a number")
+    }
+
     /// Where its rows are.
     pub(crate) fn database(&self) -> &str {
         &self.home.database

@@ -7,8 +7,9 @@ use centaur_store::{Actor, Micros, StoreError};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::console::{Console, secret};
+use crate::console::{Console, ENGINE, Engine, secret};
 use crate::on_both;
+use crate::relay::{Fate, Relay};
 
 /// A principal with a grant of its own, and its proxy.
 struct Member {
@@ -214,6 +215,44 @@ async fn a_change_by_another_replica_is_in_the_next_answer() {
 
 async fn replicas_without_notices_hear_by_polling() {
     replicas_hear_of_each_others_changes(&[("CENTAUR_CONSOLE_NOTIFY", "0")]).await;
+}
+
+/// One console hears of nothing by notices, though it asks for them; the other one writes.
+async fn changes_arrive_without(fate: Fate) {
+    let direct = Console::start().await;
+    let relay = Relay::start(direct.database(), fate);
+    let console = Console::on(&relay.address).await;
+    let one = member(&direct, "one").await;
+    for more in 0..3 {
+        let had = hash(&console, &one).await;
+        let waiting = console.metric("console_sync_waiting").await;
+        let (waited, ()) = tokio::join!(waits(&console, &one, &had, "wait=20"), async {
+            while console.metric("console_sync_waiting").await == waiting {
+                tokio::task::yield_now().await;
+            }
+            grant(&direct, &one, &format!("more{more}")).await;
+        });
+        assert_eq!(waited["secrets"].as_array().map(Vec::len), Some(2 + more));
+    }
+    // Otherwise this has shown nothing.
+    let failed = async {
+        while relay.failed() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), failed).await.expect("notices that failed");
+    console.stop().await;
+    direct.stop().await;
+}
+
+#[tokio::test]
+async fn changes_arrive_by_the_poll_where_notices_are_refused() {
+    ENGINE.scope(Engine::Postgres, changes_arrive_without(Fate::Refused)).await;
+}
+
+#[tokio::test]
+async fn changes_arrive_by_the_poll_where_the_connection_for_notices_dies() {
+    ENGINE.scope(Engine::Postgres, changes_arrive_without(Fate::Lost)).await;
 }
 
 async fn a_text_that_had_to_make_room_is_built_again() {

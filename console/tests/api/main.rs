@@ -14,6 +14,7 @@ mod metrics;
 mod nonsense;
 mod openapi;
 mod principals;
+mod relay;
 mod scoped;
 mod secrets;
 mod shell;

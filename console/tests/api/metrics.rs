@@ -39,6 +39,11 @@ async fn what_happened_is_counted_without_names() {
     assert_eq!(value(&text, r#"console_authentication_failures_total{token="proxy_token"}"#), 1);
     assert_eq!(value(&text, "console_configurations_built_total"), 1);
     assert_eq!(value(&text, "console_configurations_reused_total"), 1);
+    assert_eq!(value(&text, "console_sync_proxies_read_total"), console.app.sync_counts().rows);
+    assert!(value(&text, "console_sync_notes_total") >= value(&text, "console_sync_note_batches_total"));
+    assert_eq!(value(&text, "console_sync_wakes_total"), 0);
+    assert_eq!(value(&text, "console_sync_notes_lost_total"), 0);
+    assert_eq!(value(&text, "console_change_feed_resets_total"), 0);
     assert_eq!(value(&text, r#"console_proxies{state="seen"}"#), 1);
     assert_eq!(value(&text, "console_sync_waiting"), 0);
     assert_eq!(value(&text, "http_server_requests_in_flight"), 1, "the scrape itself");
@@ -71,6 +76,8 @@ async fn a_proxy_that_waits_is_counted_while_it_does() {
     assert_eq!(waiting().await, 0);
     let text = console.send("GET", "/metrics", &[], "").await.text;
     assert_eq!(value(&text, r#"console_sync_requests_total{outcome="woken"}"#), 1);
+    assert_eq!(value(&text, "console_sync_wakes_total"), console.app.sync_counts().wakes);
+    assert!(console.app.sync_counts().wakes > 0);
 }
 
 async fn who_is_not_near_needs_a_key_of_all_namespaces() {
