@@ -149,6 +149,21 @@ impl WriteTx<'_> {
         self.record_key("delete", Some(&before), None).await
     }
 
+    /// Deletes all keys of a user, wherever they are held to.
+    pub(crate) async fn delete_api_keys(&mut self, owner: UserId) -> Result<(), StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM api_keys WHERE user_id = $1 AND deleted_at IS NULL ORDER BY id");
+        let rows = self.rows(sqlx::AssertSqlSafe(sql), args![owner.row()]).await?;
+        let now = self.now();
+        let sql =
+            "UPDATE api_keys SET deleted_at = $2, updated_at = $2 WHERE user_id = $1 AND deleted_at IS NULL";
+        self.execute(sql, args![owner.row(), now]).await?;
+        for mut row in rows {
+            self.record_key("delete", Some(&read_cells(&mut row)?), None).await?;
+        }
+        Ok(())
+    }
+
     async fn record_key(
         &mut self,
         action: &'static str,

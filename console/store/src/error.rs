@@ -128,6 +128,8 @@ pub(crate) fn broken_rule(cause: &dyn DatabaseError) -> &str {
 const UNIQUE: &[(&str, &str, &str)] = &[
     ("users_email_key", "users.email", "email"),
     ("api_keys_token_hash_key", "api_keys.token_hash", "token"),
+    ("user_identities_subject_key", "user_identities.provider, user_identities.subject", "subject"),
+    ("sessions_token_hash_key", "sessions.token_hash", "token"),
     ("principals_foreign_id_key", "principals.namespace, principals.foreign_id", "foreign_id"),
     ("roles_foreign_id_key", "roles.namespace, roles.foreign_id", "foreign_id"),
     ("role_assignments_pk", "role_assignments.principal_id, role_assignments.role_id", "role"),

@@ -23,6 +23,7 @@
 mod actor;
 mod api_keys;
 mod apps;
+mod attempts;
 mod audit;
 mod broker;
 mod changes;
@@ -31,6 +32,7 @@ mod credentials;
 mod db;
 mod error;
 mod grants;
+mod identities;
 mod list;
 mod migrate;
 mod name;
@@ -42,6 +44,7 @@ mod reseal;
 mod roles;
 mod seal;
 mod secrets;
+mod sessions;
 mod settings;
 mod store;
 mod time;
@@ -53,6 +56,7 @@ mod views;
 pub use actor::{Actor, Who};
 pub use api_keys::{ApiKey, NewApiKey};
 pub use apps::{AppPatch, OauthApp};
+pub use attempts::{LoginLimits, LoginSource, LoginTurn};
 pub use audit::{AuditActor, AuditEvent, AuditFilter, Chain, Link, Verified};
 pub use broker::{Broker, MovedProviders, SpoolSeal, moved_endpoint};
 pub use changes::{Change, Moved};
@@ -63,6 +67,7 @@ pub use credentials::{
 };
 pub use error::StoreError;
 pub use grants::{Effective, EffectiveSecret, Grant, GrantFilter, GrantPath, Grantee};
+pub use identities::{Identity, SeenIdentity};
 pub use list::{Filter, Labels, Listed, Page};
 pub use migrate::SCHEMA_VERSION;
 pub use name::{Name, Upserted};
@@ -77,6 +82,7 @@ pub use secrets::{
     Document, KEEP_SECRET, NewSource, SecretId, SecretKind, SourceType, SourceValue, StoredSecret,
     StoredSource,
 };
+pub use sessions::{NewSession, Session, SessionLimits};
 pub use settings::PrincipalDefaults;
 pub use store::{Options, Store, Work};
 pub use time::{Clock, Micros};

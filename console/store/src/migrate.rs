@@ -41,6 +41,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     9 "0009_audit_principals",
     10 "0010_config_views",
     11 "0011_generations",
+    12 "0012_sign_in",
 };
 
 /// The version of the schema this program works with.

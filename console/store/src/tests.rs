@@ -9,6 +9,7 @@ mod migrations;
 mod objects;
 mod open;
 mod secrets;
+mod sign_in;
 mod world;
 
 /// Runs each test on a file of SQLite and on a database of PostgreSQL.

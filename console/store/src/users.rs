@@ -27,6 +27,8 @@ pub struct User {
     pub admin: bool,
     /// Has a password; others sign in by a provider.
     pub has_password: bool,
+    /// Somebody vouched for the address: who made the user, or a provider.
+    pub email_verified: bool,
     /// When an administrator let the user in.
     pub approved_at: Option<Micros>,
     /// Which one.
@@ -80,6 +82,8 @@ pub struct NewUser {
     pub admin: bool,
     /// The hash of the password as a PHC string.
     pub password_hash: Option<Secret<String>>,
+    /// Somebody vouches for the address.
+    pub email_verified: bool,
 }
 
 /// What to write into a user; `None` keeps what is there.
@@ -91,13 +95,15 @@ pub struct UserPatch {
     pub status: Option<UserStatus>,
     /// The administrator's rights.
     pub admin: Option<bool>,
-    /// The hash of a new password.
+    /// The hash of a new password. All sessions of the user end.
     pub password_hash: Option<Secret<String>>,
+    /// Somebody vouches for the address now.
+    pub email_verified: Option<bool>,
 }
 
 pub(crate) const COLUMNS: &str = "users.id, users.email, users.name, users.status, users.admin, \
                                   CASE WHEN users.password_hash IS NULL THEN CAST(0 AS BIGINT) \
-                                  ELSE CAST(1 AS BIGINT) END, users.approved_at, users.approved_by, \
+                                  ELSE CAST(1 AS BIGINT) END, users.email_verified, users.approved_at, users.approved_by, \
                                   users.revision, users.created_at, users.updated_at";
 
 impl ReadTx {
@@ -146,6 +152,25 @@ impl ReadTx {
         Ok(hash.map(Secret::new))
     }
 
+    /// A hash made by bcrypt, of whomever: how much work such a one is. `None` when all are newer.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn older_password_hash(&mut self) -> Result<Option<Secret<String>>, StoreError> {
+        let sql = "SELECT password_hash FROM users WHERE password_hash LIKE '$2%' ORDER BY id LIMIT 1";
+        let row = self.row(sql, vec![]).await?;
+        Ok(row.map(|mut row| row.next::<String>()).transpose()?.map(Secret::new))
+    }
+
+    /// How many administrators may come in.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn active_administrators(&mut self) -> Result<u64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM users WHERE admin = 1 AND status = 'active'";
+        Ok(self.number(sql, vec![]).await?.unsigned_abs())
+    }
+
     /// Whether there is any user, which the first boot asks.
     ///
     /// # Errors
@@ -174,6 +199,7 @@ impl WriteTx<'_> {
             new.admin,
             new.password_hash.as_ref().map(|hash| hash.expose().as_str()),
             self.now(),
+            new.email_verified,
         ];
         self.execute(INSERT, row).await?;
         let id = UserId::new(id).ok_or(StoreError::inconsistent("id_counters", "below one"))?;
@@ -182,7 +208,8 @@ impl WriteTx<'_> {
         Ok(made)
     }
 
-    /// Writes a user.
+    /// Writes a user. Disabling ends the user's sessions and deletes the user's API keys; a new password ends the
+    /// sessions.
     ///
     /// # Errors
     /// [`StoreError::Missing`]; [`StoreError::Stale`] when `if_revision` is not the row's.
@@ -201,6 +228,7 @@ impl WriteTx<'_> {
         after.status = patch.status.unwrap_or(after.status);
         after.admin = patch.admin.unwrap_or(after.admin);
         after.has_password |= patch.password_hash.is_some();
+        after.email_verified = patch.email_verified.unwrap_or(after.email_verified);
         if (before.status, after.status) == (UserStatus::Pending, UserStatus::Active) {
             after.approved_at = Some(self.now());
             after.approved_by = self.actor.user();
@@ -220,10 +248,36 @@ impl WriteTx<'_> {
             after.approved_by.map(Oid::row),
             after.revision,
             after.updated_at,
+            after.email_verified,
         ];
         self.execute(UPDATE, row).await?;
         self.record_user("update", Some(&before), &after).await?;
+        if after.status == UserStatus::Disabled && before.status != UserStatus::Disabled {
+            self.end_sessions(id, None, "disabled").await?;
+            self.delete_api_keys(id).await?;
+        } else if patch.password_hash.is_some() {
+            self.end_sessions(id, None, "password").await?;
+        }
+        if before.admin && !after.admin {
+            self.forget_views_as_operator(id).await?;
+        }
         Ok(after)
+    }
+
+    /// Keeps a better hash of the same password, unless another one was set meanwhile. Nothing ends and nothing is
+    /// audited: nobody changed anything.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn upgrade_password_hash(
+        &mut self,
+        id: UserId,
+        before: &Secret<String>,
+        after: &Secret<String>,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2";
+        let row = args![id.row(), before.expose().as_str(), after.expose().as_str()];
+        Ok(self.execute(sql, row).await? == 1)
     }
 
     async fn record_user(
@@ -256,6 +310,7 @@ pub(crate) fn read_cells(row: &mut Row) -> Result<User, StoreError> {
             .ok_or(StoreError::inconsistent("users", "status"))?,
         admin: row.flag()?,
         has_password: row.flag()?,
+        email_verified: row.flag()?,
         approved_at: row.next::<Option<i64>>()?.map(Micros),
         approved_by: row.next::<Option<i64>>()?.and_then(UserId::new),
         revision: row.next()?,
@@ -265,8 +320,8 @@ pub(crate) fn read_cells(row: &mut Row) -> Result<User, StoreError> {
 }
 
 const INSERT: &str = "INSERT INTO users (id, email, name, status, admin, password_hash, revision, created_at, \
-     updated_at) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7)";
+     updated_at, email_verified) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7, $8)";
 
 const UPDATE: &str = "UPDATE users SET name = $2, status = $3, admin = $4, \
-     password_hash = COALESCE($5, password_hash), approved_at = $6, approved_by = $7, revision = $8, updated_at = $9 \
-     WHERE id = $1";
+     password_hash = COALESCE($5, password_hash), approved_at = $6, approved_by = $7, revision = $8, updated_at = $9, \
+     email_verified = $10 WHERE id = $1";

@@ -43,6 +43,7 @@ async fn keys_of_users_who_are_no_administrators_reach_keys_alone_and_those_of_d
         status: UserStatus::Active,
         admin: false,
         password_hash: None,
+        email_verified: true,
     };
     let user = &user;
     let user = console

@@ -188,6 +188,8 @@ kinds! {
     UserId = "usr";
     /// A user's identity at a sign-in provider.
     IdentityId = "usid";
+    /// A browser that is signed in.
+    SessionId = "ses";
     /// A source of a secret's value.
     SourceId = "scs";
     /// A request rule.

@@ -1,8 +1,8 @@
 //! Object ids of what events name by kind and row.
 
 use centaur_base::oid::{
-    ApiKeyId, BrokerCredentialId, GrantId, OauthAppId, Oid, PrincipalId, ProxyId, RoleId, SecretId,
-    SecretKind, UserId,
+    ApiKeyId, BrokerCredentialId, GrantId, IdentityId, OauthAppId, Oid, PrincipalId, ProxyId, RoleId,
+    SecretId, SecretKind, UserId,
 };
 use centaur_store::AuditActor;
 
@@ -10,13 +10,14 @@ use centaur_store::AuditActor;
 type Kind = (&'static str, fn(i64) -> Option<String>, fn(&str) -> Option<i64>);
 
 /// All kinds but the secrets.
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     ("principal", show::<PrincipalId>, read::<PrincipalId>),
     ("role", show::<RoleId>, read::<RoleId>),
     ("grant", show::<GrantId>, read::<GrantId>),
     ("proxy", show::<ProxyId>, read::<ProxyId>),
     ("api_key", show::<ApiKeyId>, read::<ApiKeyId>),
     ("user", show::<UserId>, read::<UserId>),
+    ("identity", show::<IdentityId>, read::<IdentityId>),
     ("oauth_app", show::<OauthAppId>, read::<OauthAppId>),
     ("broker_credential", show::<BrokerCredentialId>, read::<BrokerCredentialId>),
 ];

@@ -33,6 +33,7 @@ async fn user(world: &World, email: &str) -> User {
         status: UserStatus::Active,
         admin: true,
         password_hash: None,
+        email_verified: true,
     };
     write!(world, tx => tx.create_user(new).await).expect("a user")
 }
@@ -53,6 +54,7 @@ async fn addresses_are_unique_however_they_are_written(world: World) {
         status: UserStatus::Pending,
         admin: false,
         password_hash: None,
+        email_verified: true,
     };
     let taken = write!(world, tx => tx.create_user(again).await);
     assert!(matches!(taken, Err(StoreError::Taken { field: "email" })), "{taken:?}");
@@ -68,6 +70,7 @@ async fn approval_is_noted_once(world: World) {
         status: UserStatus::Pending,
         admin: false,
         password_hash: None,
+        email_verified: true,
     };
     let bob = write!(world, tx => tx.create_user(new).await).expect("a user");
     assert_eq!((bob.approved_at, bob.approved_by), (None, None));
@@ -114,8 +117,8 @@ async fn a_key_is_found_by_its_token_with_its_user(world: World) {
     let token = &TokenHash::of("iak_fake");
     let key = write!(world, tx => tx.create_api_key(ada.id, &NewApiKey::unlimited("ci"), token).await)
         .expect("a key");
-    let disable = &UserPatch { status: Some(UserStatus::Disabled), ..UserPatch::default() };
-    let ada = write!(world, tx => tx.update_user(ada.id, disable, None).await).expect("disabled");
+    let demote = &UserPatch { admin: Some(false), ..UserPatch::default() };
+    let ada = write!(world, tx => tx.update_user(ada.id, demote, None).await).expect("written");
     assert_eq!(read!(world, tx => tx.api_key_by_token(token).await), Some((key, ada)), "as the user is now");
     assert_eq!(read!(world, tx => tx.api_key_by_token(&TokenHash::of("iak_other")).await), None);
     assert_eq!(format!("{token:?}"), "TokenHash(..)");

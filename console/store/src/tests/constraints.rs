@@ -66,6 +66,11 @@ const SEED: &[&str] = &[
      VALUES (1, 'ada@example.com', 'active', 1, 1, 0, 0), (2, 'bob@example.com', 'pending', 0, 1, 0, 0)",
     "INSERT INTO api_keys (id, user_id, name, token_hash, created_at, updated_at) \
      SELECT 1, 1, 'ci', audit_hash, 0, 0 FROM ledger",
+    "INSERT INTO user_identities (id, user_id, provider, subject, email_verified, last_sign_in_at, created_at, \
+     updated_at) VALUES (1, 1, 'google', 's-1', 1, 0, 0, 0), (2, 1, 'google', 's-2', 0, 0, 0, 0)",
+    "INSERT INTO sessions (id, token_hash, user_id, provider, as_operator, last_used_at, created_at) \
+     SELECT 1, audit_hash, 1, 'password', 0, 0, 0 FROM ledger",
+    "INSERT INTO login_attempts (id, account, network, at) SELECT 1, audit_hash, audit_hash, 0 FROM ledger",
     "INSERT INTO changes (seq, kind, at) VALUES (1, 'role', 0)",
     "INSERT INTO audit_events (seq, at, actor_kind, as_operator, action, object_kind, object_id, prev_hash, hash) \
      SELECT 1, 0, 'system', 0, 'create', 'role', 1, audit_hash, audit_hash FROM ledger",
@@ -165,6 +170,73 @@ const CASES: &[(&str, &str, &str)] = &[
     ),
     ("users_status", "UPDATE users SET status = 'asleep'", "UPDATE users SET status = 'disabled'"),
     ("users_admin", "UPDATE users SET admin = 2", "UPDATE users SET admin = 1"),
+    ("users_email_verified", "UPDATE users SET email_verified = 2", "UPDATE users SET email_verified = 0"),
+    (
+        "user_identities_pk",
+        "UPDATE user_identities SET id = 1 WHERE id = 2",
+        "UPDATE user_identities SET id = 3 WHERE id = 2",
+    ),
+    (
+        "user_identities_user_fk",
+        "UPDATE user_identities SET user_id = 99",
+        "UPDATE user_identities SET user_id = 2",
+    ),
+    (
+        "user_identities_subject_key",
+        "UPDATE user_identities SET subject = 's-1' WHERE id = 2",
+        "UPDATE user_identities SET subject = 's-1', provider = 'slack' WHERE id = 2",
+    ),
+    (
+        "user_identities_provider",
+        "UPDATE user_identities SET provider = ''",
+        "UPDATE user_identities SET provider = 'x'",
+    ),
+    (
+        "user_identities_subject",
+        "UPDATE user_identities SET subject = '' WHERE id = 2",
+        "UPDATE user_identities SET subject = 'x' WHERE id = 2",
+    ),
+    (
+        "user_identities_email_verified",
+        "UPDATE user_identities SET email_verified = 2",
+        "UPDATE user_identities SET email_verified = 0",
+    ),
+    (
+        "sessions_pk",
+        "INSERT INTO sessions SELECT id, (SELECT token_hash FROM proxy_tokens WHERE proxy_id = 7), user_id, provider, \
+         as_operator, address, user_agent, last_used_at, created_at FROM sessions",
+        "INSERT INTO sessions SELECT 2, (SELECT token_hash FROM proxy_tokens WHERE proxy_id = 7), user_id, provider, \
+         as_operator, address, user_agent, last_used_at, created_at FROM sessions",
+    ),
+    (
+        "sessions_token_hash_key",
+        "INSERT INTO sessions SELECT 2, token_hash, user_id, provider, as_operator, address, user_agent, \
+         last_used_at, created_at FROM sessions",
+        "UPDATE sessions SET id = 2",
+    ),
+    (
+        "sessions_token_hash_length",
+        "UPDATE sessions SET token_hash = substr(token_hash, 1, 31)",
+        "UPDATE sessions SET token_hash = substr(token_hash, 1, 32)",
+    ),
+    ("sessions_user_fk", "UPDATE sessions SET user_id = 99", "UPDATE sessions SET user_id = 2"),
+    ("sessions_provider", "UPDATE sessions SET provider = ''", "UPDATE sessions SET provider = 'okta'"),
+    ("sessions_as_operator", "UPDATE sessions SET as_operator = 2", "UPDATE sessions SET as_operator = 1"),
+    (
+        "login_attempts_pk",
+        "INSERT INTO login_attempts SELECT * FROM login_attempts",
+        "UPDATE login_attempts SET id = 2",
+    ),
+    (
+        "login_attempts_account_length",
+        "UPDATE login_attempts SET account = substr(account, 1, 31)",
+        "UPDATE login_attempts SET account = NULL",
+    ),
+    (
+        "login_attempts_network_length",
+        "UPDATE login_attempts SET network = substr(network, 1, 31)",
+        "UPDATE login_attempts SET network = substr(network, 1, 32)",
+    ),
     (
         "api_keys_pk",
         "INSERT INTO api_keys (id, user_id, name, token_hash, created_at, updated_at) \

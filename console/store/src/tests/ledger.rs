@@ -48,6 +48,9 @@ async fn replicas_that_start_at_once_migrate_once(world: World) {
 
 /// In the order in which nothing refers to what is dropped.
 const DROPS: &[&str] = &[
+    "DROP TABLE login_attempts",
+    "DROP TABLE sessions",
+    "DROP TABLE user_identities",
     "DROP TABLE proxy_tokens",
     "DROP TABLE proxies",
     "DROP TABLE grants",

@@ -28,6 +28,11 @@ const LEFT: &[(i64, &str)] = &[
          VALUES (1, 'lab', 'ada', '{}', 'ada', 'all', 1, 0, 0, 1, 0, 0)",
     ),
     (
+        12,
+        "INSERT INTO sessions (id, token_hash, user_id, provider, as_operator, last_used_at, created_at) \
+         SELECT 1, audit_hash, 1, 'password', 0, 0, 0 FROM ledger",
+    ),
+    (
         7,
         "INSERT INTO proxies (id, name, principal_id, assignment, acknowledged, revision, created_at, updated_at) \
          VALUES (1, 'edge', 1, 1, 0, 1, 0, 0)",
@@ -57,6 +62,12 @@ async fn every_earlier_version_is_brought_up_with_its_rows(world: World) {
             assert_eq!(count, i64::from(since <= version), "{table}, from version {version}");
         }
         if version >= 2 {
+            let unverified = "SELECT COUNT(*) FROM users WHERE email_verified = 0";
+            assert_eq!(
+                tx.number(unverified, vec![]).await.expect("a count"),
+                0,
+                "an administrator made them"
+            );
             let limits = "SELECT COUNT(*) FROM api_keys WHERE namespace IS NULL AND read_only = 0";
             assert_eq!(tx.number(limits, vec![]).await.expect("a count"), 1, "a key of old has no limits");
         }
