@@ -140,6 +140,22 @@ fn is_transient(code: &str) -> bool {
     TRANSIENT.contains(&code)
 }
 
+/// The code of a failure, or of a success that is none: `ok` is false, or there is an `error` and no token.
+pub(crate) fn failure(status: u16, object: &Map<String, Value>) -> Option<String> {
+    let is_success = (200..300).contains(&status) && object.get("ok") != Some(&Value::Bool(false));
+    let has_token = text(object, "access_token").is_some()
+        || object
+            .get("authed_user")
+            .and_then(Value::as_object)
+            .is_some_and(|user| text(user, "access_token").is_some());
+    match error_code(object) {
+        _ if is_success && has_token => None,
+        Some(code) => Some(code),
+        None if is_success => None,
+        None => Some("http".to_owned()),
+    }
+}
+
 /// The code of a failure: a text, or the `code` or `type` of an object.
 fn error_code(object: &Map<String, Value>) -> Option<String> {
     let text = match object.get("error")? {

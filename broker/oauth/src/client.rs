@@ -18,13 +18,16 @@ use zeroize::Zeroizing;
 
 use crate::answer::{Answer, Head, Reading, Retryable, classify};
 use crate::credential::{Ask, Credential, Grant};
-use crate::destination::EndpointRules;
+use crate::destination::{EndpointError, EndpointRules};
 use crate::form::{self, Form};
 
 /// The largest answer that is read, in bytes.
 const LIMIT: usize = 64 * 1024;
 /// Longest time until a connection stands.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// The code of a call that the rules do not allow.
+const ENDPOINT_REFUSED: &str = "endpoint_refused";
 
 /// What a client is made with.
 #[derive(Debug, Default)]
@@ -108,13 +111,59 @@ impl Client {
         }
     }
 
+    /// Reads a document of a provider with `GET`: its keys, its endpoints, a profile. The answer is whole, 64 KiB at most.
+    ///
+    /// # Errors
+    /// A code: `endpoint_refused`, `network`, `http` for a status that is no success, `invalid_header`.
+    pub async fn fetch(
+        &self,
+        url: &str,
+        bearer: Option<&Secret<String>>,
+        within: Duration,
+    ) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+        let form = form::get(url, bearer)?;
+        self.document(form, within).await
+    }
+
+    /// As [`Client::fetch`], with a `POST` of JSON.
+    ///
+    /// # Errors
+    /// As [`Client::fetch`].
+    pub async fn post_json(
+        &self,
+        url: &str,
+        bearer: &Secret<String>,
+        body: &serde_json::Value,
+        within: Duration,
+    ) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+        let form = form::json(url, bearer, body)?;
+        self.document(form, within).await
+    }
+
+    async fn document(&self, form: Form, within: Duration) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+        match self.send(form, within).await {
+            Ok((head, body)) if (200..300).contains(&head.status) && !body.is_empty() => Ok(body),
+            Ok(_) => Err("http"),
+            Err(failed) if failed.code == ENDPOINT_REFUSED => Err(ENDPOINT_REFUSED),
+            Err(_) => Err("network"),
+        }
+    }
+
+    /// Whether the rules allow a URL as it is written.
+    ///
+    /// # Errors
+    /// [`EndpointError`]
+    pub fn check(&self, url: &str) -> Result<(), EndpointError> {
+        self.rules.check(url)
+    }
+
     /// One request. The error says whether the request may have reached the provider.
     pub(crate) async fn send(
         &self,
         form: Form,
         within: Duration,
     ) -> Result<(Head, Zeroizing<Vec<u8>>), Retryable> {
-        self.rules.check(&form.url).map_err(|_| Retryable::new("endpoint_refused", false))?;
+        self.rules.check(&form.url).map_err(|_| Retryable::new(ENDPOINT_REFUSED, false))?;
         let call = async {
             let request =
                 self.http.request(form.method, &form.url).headers(form.headers).body(form.body.to_vec());

@@ -4,12 +4,15 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use centaur_base::Secret;
 use http::Method;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::credential::{Ask, ClientAuth, Credential, Grant};
+use crate::redeem::Redeem;
 
 /// A call, ready to be sent. It has no `Debug`: it is all material.
 pub(crate) struct Form {
@@ -56,7 +59,7 @@ type Fields<'a> = Vec<(&'static str, Zeroizing<String>)>;
 
 fn fields(credential: &Credential, ask: Ask) -> Result<Fields<'_>, NoForm> {
     let material = &credential.material;
-    let secret = |value: Option<&centaur_base::Secret<String>>, code| {
+    let secret = |value: Option<&Secret<String>>, code| {
         value.map(|value| Zeroizing::new(value.expose().clone())).ok_or(code)
     };
     let plain = |value: &str| Zeroizing::new(value.to_owned());
@@ -95,16 +98,70 @@ fn fields(credential: &Credential, ask: Ask) -> Result<Fields<'_>, NoForm> {
     Ok(fields)
 }
 
-/// Id and secret, form-encoded before they are joined (RFC 6749, section 2.3.1).
 fn basic(credential: &Credential) -> Result<Option<HeaderValue>, NoForm> {
     if credential.client_auth != ClientAuth::Basic || credential.grant == Grant::Preqin {
         return Ok(None);
     }
     let id = credential.client_id.as_deref().ok_or("missing_client_id")?;
-    let secret = credential.client_secret.as_ref().map_or("", |secret| secret.expose());
+    basic_of(id, credential.client_secret.as_ref()).map(Some)
+}
+
+/// Id and secret, form-encoded before they are joined (RFC 6749, section 2.3.1).
+fn basic_of(id: &str, secret: Option<&Secret<String>>) -> Result<HeaderValue, NoForm> {
+    let secret = secret.map_or("", |secret| secret.expose());
     let pair = Zeroizing::new(format!("{}:{}", &*encoded(id), &*encoded(secret)));
     let header = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
-    sensitive(&header).map(Some)
+    sensitive(&header)
+}
+
+/// The call that redeems a code (RFC 6749, section 4.1.3; RFC 7636, section 4.5).
+pub(crate) fn redeem(redeem: &Redeem) -> Result<Form, NoForm> {
+    let copy = |secret: &Secret<String>| Zeroizing::new(secret.expose().clone());
+    let plain = |value: &str| Zeroizing::new(value.to_owned());
+    let mut fields: Fields<'_> = vec![
+        ("grant_type", plain("authorization_code")),
+        ("code", copy(&redeem.code)),
+        ("redirect_uri", plain(&redeem.redirect_uri)),
+    ];
+    fields.extend(redeem.verifier.as_ref().map(|verifier| ("code_verifier", copy(verifier))));
+    let mut headers = accepting_json();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    match redeem.client_auth {
+        ClientAuth::Post => {
+            fields.push(("client_id", plain(&redeem.client_id)));
+            fields.extend(redeem.client_secret.as_ref().map(|secret| ("client_secret", copy(secret))));
+        }
+        ClientAuth::Basic => {
+            headers.insert(AUTHORIZATION, basic_of(&redeem.client_id, redeem.client_secret.as_ref())?);
+        }
+    }
+    Ok(Form { method: Method::POST, url: redeem.endpoint.clone(), headers, body: urlencoded(&fields) })
+}
+
+/// A document, with a bearer token where it wants one.
+pub(crate) fn get(url: &str, bearer: Option<&Secret<String>>) -> Result<Form, NoForm> {
+    let mut headers = accepting_json();
+    if let Some(bearer) = bearer {
+        headers.insert(AUTHORIZATION, bearer_of(bearer)?);
+    }
+    Ok(Form { method: Method::GET, url: url.to_owned(), headers, body: Zeroizing::default() })
+}
+
+/// A question as JSON.
+pub(crate) fn json(url: &str, bearer: &Secret<String>, body: &Value) -> Result<Form, NoForm> {
+    let mut headers = accepting_json();
+    headers.insert(AUTHORIZATION, bearer_of(bearer)?);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let body = Zeroizing::new(body.to_string().into_bytes());
+    Ok(Form { method: Method::POST, url: url.to_owned(), headers, body })
+}
+
+fn accepting_json() -> HeaderMap {
+    HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))])
+}
+
+fn bearer_of(token: &Secret<String>) -> Result<HeaderValue, NoForm> {
+    sensitive(&Zeroizing::new(format!("Bearer {}", token.expose())))
 }
 
 fn sensitive(text: &str) -> Result<HeaderValue, NoForm> {
@@ -164,8 +221,6 @@ fn multipart(
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
-
-    use centaur_base::Secret;
 
     use super::*;
     use crate::credential::Material;

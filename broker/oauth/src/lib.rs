@@ -5,6 +5,8 @@
 //! also says whether the provider may have used the refresh token up, which is what decides whether a later refusal is
 //! our doing.
 //!
+//! [`Client::redeem`] exchanges the code of a consent or a sign-in; its answer is read by who knows the provider.
+//!
 //! Nothing here prints or returns material in an error: codes are words from a short alphabet, whatever a provider
 //! writes.
 
@@ -13,10 +15,12 @@ mod client;
 mod credential;
 mod destination;
 mod form;
+mod redeem;
 mod revoke;
 
 pub use answer::{Answer, Head, Reading, Retryable, Tokens, blames_token, classify};
 pub use client::{Client, ClientOptions, SetupError};
 pub use credential::{Ask, ClientAuth, Credential, Grant, Material, host_of};
 pub use destination::{EndpointError, EndpointRules};
+pub use redeem::{Redeem, TokenAnswer};
 pub use revoke::{Revocation, Revoke, RevokeStyle};
