@@ -8,6 +8,7 @@ mod doctor;
 mod explain;
 mod list;
 mod principals;
+mod record;
 mod roles;
 mod secrets;
 mod tools;

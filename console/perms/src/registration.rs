@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use centaur_base::oid::{RoleId, SecretKind};
 use centaur_client::api::{Grant, Role, Secret};
 use centaur_manifest::manifest::List;
-use centaur_manifest::register::{Labels, SecretRecord};
+use centaur_manifest::register::{Labels, RoleRecord, SecretRecord, TOOLS_ROLE};
 use serde_json::{Map, Value, json};
 
 use crate::args::RegisterArgs;
@@ -265,6 +265,14 @@ pub fn role_step(row: &Role, labels: &Labels) -> Step {
     step.changing("labels", before, missing)
 }
 
+/// Says which roles a plan makes without having been asked for them. For when everything else was found in order.
+pub fn remark_new(session: &Session, roles: &[GrantedTo]) {
+    let new = roles.iter().filter(|role| matches!(role.role, Made::By(_)) && role.called != TOOLS_ROLE.0);
+    for GrantedTo { called, .. } in new {
+        session.warn("role_created", format!("there is no role {called}; it is made"));
+    }
+}
+
 /// A role that secrets are granted to, made when there is none.
 ///
 /// # Errors
@@ -278,12 +286,8 @@ pub async fn granted_to(session: &Session, plan: &mut Plan, name: &str) -> Resul
         plan.push(Step::in_place(target, "it is there"));
         return Ok(GrantedTo { role: Made::Id(row.id), called: row.called(), granted });
     }
-    let (tools, shown) = centaur_manifest::register::TOOLS_ROLE;
-    if name != tools {
-        session.warn("role_created", format!("there is no role {name}; it is made"));
-    }
-    let record =
-        centaur_manifest::register::RoleRecord::managed(name, if name == tools { shown } else { name });
+    let (tools, shown) = TOOLS_ROLE;
+    let record = RoleRecord::managed(name, if name == tools { shown } else { name });
     let target = Target { kind: "role", id: None, foreign_id: Some(name.to_owned()) };
     let data = record.data(session.namespace());
     let call = Call::PutRole { at: name.to_owned(), data, seen: Seen::default() };

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::SortKey;
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum ToolsCommand {
@@ -44,6 +46,14 @@ pub struct ToolsList {
     #[arg(long)]
     pub status: bool,
 
+    /// Only those whose secrets get a label when they are registered; may be repeated, all must match
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub label: Vec<String>,
+
+    /// Only those that can be registered (label managed-by=centaur)
+    #[arg(long)]
+    pub managed: bool,
+
     /// Only those whose name contains TEXT
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
@@ -51,6 +61,10 @@ pub struct ToolsList {
     /// At most N
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+
+    /// Order; ids are those of their roles [default: as the tool directories are searched]
+    #[arg(long, value_name = "KEY")]
+    pub sort: Option<SortKey>,
 }
 
 /// `tools validate`

@@ -47,6 +47,7 @@ impl Shown {
     fn word(&self, dry_run: bool) -> String {
         let action = self.step.action;
         let word = match (action, self.is_applied) {
+            (Action::Unchanged, _) if self.step.is_absent => "not there".to_owned(),
             (Action::Unchanged, _) => "in place".to_owned(),
             (Action::Update, true) => format!("updated {}", self.members()),
             (_, true) => action.done().to_owned(),
@@ -80,7 +81,9 @@ pub(super) fn report(steps: &[Shown], dry_run: bool, complete: bool) -> Report {
     }
     let is_quiet = steps.iter().all(|shown| shown.step.action == Action::Unchanged);
     let mut text = table.text();
-    if is_quiet {
+    if is_quiet && steps.iter().any(|shown| shown.step.is_absent) {
+        text.push_str("there is nothing to take away\n");
+    } else if is_quiet {
         text.push_str("everything is in place\n");
     } else if dry_run {
         text.push_str("nothing was written (dry run)\n");
@@ -88,7 +91,7 @@ pub(super) fn report(steps: &[Shown], dry_run: bool, complete: bool) -> Report {
     Report::new(data, text)
 }
 
-/// `tool  tide-tables  role tool-tide-tables  1 secret: 1 created  assigned`
+/// `tool  tide-tables  role tool-tide-tables role_4hTz  1 secret: 1 created  assigned  overlay/tools/tide-tables`
 fn tool_row(tool: &str, steps: &[&Shown], dry_run: bool) -> Vec<String> {
     let of = |kind: &'static str, assigns: bool| {
         let is_one = move |shown: &&&Shown| {
@@ -96,10 +99,12 @@ fn tool_row(tool: &str, steps: &[&Shown], dry_run: bool) -> Vec<String> {
         };
         steps.iter().filter(is_one)
     };
-    let role = of("role", false)
-        .next()
-        .map(|shown| format!("role {}", shown.step.target.called()))
-        .unwrap_or_default();
+    let own = of("role", false).next().map(|shown| &shown.step);
+    let role = own.map(|step| match &step.target.id {
+        Some(id) => format!("role {} {id}", step.target.called()),
+        None => format!("role {}", step.target.called()),
+    });
+    let directory = own.and_then(|step| step.extra.get("directory")?.as_str());
     let mut words: Vec<(String, usize)> = Vec::new();
     for shown in of("secret", false) {
         let word = match shown.step.action {
@@ -119,5 +124,6 @@ fn tool_row(tool: &str, steps: &[&Shown], dry_run: bool) -> Vec<String> {
         Action::Unchanged => "in place".to_owned(),
         _ => shown.word(dry_run),
     });
-    ["tool".to_owned(), tool.to_owned(), role, secrets].into_iter().chain(assigned).collect()
+    let row = ["tool".to_owned(), tool.to_owned(), role.unwrap_or_default(), secrets].into_iter();
+    row.chain(assigned).chain(directory.map(str::to_owned)).collect()
 }

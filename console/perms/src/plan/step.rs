@@ -101,6 +101,8 @@ pub struct Step {
     pub tool: Option<String>,
     /// A read that later steps need; not shown.
     pub is_silent: bool,
+    /// What was to be taken away is not there.
+    pub is_absent: bool,
 }
 
 impl Step {
@@ -122,7 +124,13 @@ impl Step {
             whom: None,
             tool: None,
             is_silent: false,
+            is_absent: false,
         }
+    }
+
+    /// Something that was to be taken away and is not there.
+    pub fn absent(target: Target, reason: impl Into<String>) -> Self {
+        Self { is_absent: true, ..Self::in_place(target, reason) }
     }
 
     /// A read that later steps need.

@@ -378,8 +378,8 @@ async fn deleting_tells_what_goes_with_it_and_needs_consent() {
     world.done(&["principals", "grant", "slack-user-u5", "--secret", "key"]).await;
     let row = world.api.principal_named("default", "slack-user-u5").await.unwrap().unwrap();
     world.api.create_proxy("edge", Some(row.id)).await.unwrap();
-    let lost =
-        "slack-user-u5: 1 direct grant and 0 assignments go with it; 1 proxy will be without a principal\n";
+    let lost = "slack-user-u5: 1 direct grant and 0 assignments go with it; 1 proxy will be without a principal\n  \
+         grant grant_VURnYeSg of key\n  proxy prx_42w9YMR0 edge\n";
     let outcome = world.run(&["principals", "delete", "slack-user-u5"]).await;
     outcome.is(2, "", &format!("{lost}error: this removes 1 item(s); add --yes\n"));
     assert!(world.api.principal(row.id).await.unwrap().is_some());

@@ -37,7 +37,7 @@ async fn a_role_is_made_filled_shown_and_emptied() {
         ]
     );
     let outcome = world.run(&["roles", "revoke", "support", "--secret", "key"]).await;
-    outcome.is(0, "grant  key  -  in place\neverything is in place\n", "support has no secret key\n");
+    outcome.is(0, "grant  key  -  not there\nthere is nothing to take away\n", "support has no secret key\n");
     world.run(&["roles", "show", "support"]).await.is(
         0,
         "support  role_1Uc5uCJR  Support desk\n  no secrets\n0 secrets\n",

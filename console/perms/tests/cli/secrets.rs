@@ -146,3 +146,28 @@ async fn third(world: &World) -> String {
         world.api.principal_named("default", "slack-user-u6").await.expect("an answer").expect("a principal");
     world.api.grants_of_principal(row.id).await.expect("an answer")[0].id.to_string()
 }
+
+#[tokio::test]
+async fn a_record_is_shown_as_it_is_served_and_wide_with_one_member_a_line() {
+    let world = World::new().await;
+    world.secret("key", "a.test").await;
+    let outcome = world.run(&["secrets", "show", "key"]).await;
+    assert!(outcome.out.starts_with("static\n{\n  \"id\": \"ssr_"), "{}", outcome.out);
+    let outcome = world.run(&["secrets", "show", "key", "-o", "wide"]).await;
+    let lines: Vec<Vec<&str>> = outcome
+        .out
+        .lines()
+        .map(|line| line.split("  ").map(str::trim).filter(|c| !c.is_empty()).collect())
+        .collect();
+    for want in [
+        &["type", "static"][..],
+        &["name", "Key key"],
+        &["description", "-"],
+        &["replace_config.match_headers", "Authorization"],
+        &["source.config.var", "FAKE"],
+        &["rules.0.host", "a.test"],
+        &["rules.0.paths", "-"],
+    ] {
+        assert!(lines.iter().any(|line| line == want), "{want:?}: {}", outcome.out);
+    }
+}

@@ -83,8 +83,9 @@ async fn a_tool_is_granted_with_exactly_the_calls_that_it_takes_and_then_with_re
     let lines: Vec<&str> = outcome.out.lines().collect();
     assert!(lines[0].starts_with("principal  slack-user-u123") && lines[0].ends_with("created"), "{lines:?}");
     let last: Vec<&str> = lines[1].split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
-    assert_eq!(last, ["tool", "github", "role tool-github", "1 secret: 1 created", "assigned"]);
     let (principal, role) = ("prn_5CO4fITZ", "role_1Uc5uCJR");
+    let (of_tool, directory) = (format!("role tool-github {role}"), format!("{}/github", world.roots()));
+    assert_eq!(last, ["tool", "github", &of_tool, "1 secret: 1 created", "assigned", &directory]);
     let want = [
         "GET principals/lookup/default/slack-user-u123".to_owned(),
         "GET roles/lookup/default/tool-github".to_owned(),
@@ -388,6 +389,7 @@ async fn tools_go_into_the_role_of_all_tools_and_their_state_is_shown() {
     world.tool("github", GITHUB);
     let shown = world.with_tools(&["tools", "list", "--status", "-o", "json"]).await.json(0);
     assert_eq!(shown["data"]["items"][0]["status"]["registered"], "no");
+    assert_eq!(shown["data"]["items"][0]["status"]["resolvable"], "unknown");
     world.with_tools(&["tools", "register", "--all", "--tools-role"]).await.succeeds();
     let role = world.api.role_named("default", "tools").await.unwrap().unwrap();
     assert_eq!(
@@ -397,10 +399,69 @@ async fn tools_go_into_the_role_of_all_tools_and_their_state_is_shown() {
     world.tool("github", &GITHUB.replace("Authorization", "X-Token"));
     let shown = world.with_tools(&["tools", "list", "--status", "-o", "json"]).await.json(0);
     let status = |at: usize| shown["data"]["items"][at]["status"].clone();
-    assert_eq!(status(0), json!({"registered": "yes", "drift": ["tool-github-github-token"], "broker": []}));
-    assert_eq!(status(1), json!({"registered": "yes", "drift": [], "broker": []}));
+    let unknown = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| format!("env:{name}")).collect();
+        json!({"registered": "yes", "drift": [], "broker": [], "resolvable": "unknown", "missing": [],
+            "unknown": names})
+    };
+    let mut changed = unknown(&["GITHUB_TOKEN"]);
+    changed["drift"] = json!(["tool-github-github-token"]);
+    assert_eq!(status(0), changed);
+    assert_eq!(status(1), unknown(&["TIDES_KEY", "MOON_KEY"]));
     let outcome = world.with_tools(&["doctor"]).await;
     assert!(outcome.out.contains("manifests"), "{}", outcome.out);
+}
+
+#[tokio::test]
+async fn whether_a_tool_has_values_is_told_as_far_as_the_control_plane_knows() {
+    let world = World::new().await;
+    world.tool("mail", BROKERED);
+    world.tool("plain", "[tool.centaur]\n");
+    let list = ["tools", "list", "--status", "-o", "json"];
+    let shown = world.with_tools(&list).await.json(0);
+    let status = &shown["data"]["items"][0]["status"];
+    assert_eq!((&status["registered"], &status["resolvable"]), (&json!("no"), &json!("no")));
+    assert_eq!(status["missing"], json!(["token_broker:mail missing"]));
+    assert_eq!(status["unknown"], json!(["env:MAIL_KEY"]));
+    assert_eq!(shown["data"]["items"][1]["status"]["resolvable"], "");
+    let outcome = world.with_tools(&["tools", "list", "--status"]).await;
+    assert!(outcome.out.contains("no: token_broker:mail missing"), "{}", outcome.out);
+    // A value that the control plane keeps is there.
+    world.tool("mail", GITHUB);
+    world.with_tools(&["tools", "register", "mail"]).await.succeeds();
+    let id = "tool-mail-github-token";
+    let mut data = world.stored(id).await;
+    data["source"] = json!({"source_type": "control_plane", "config": {}, "secret": "fake-value-1"});
+    let data = json!({"source": data["source"], "replace_config": data["replace_config"],
+        "rules": [{"host": "github.com"}], "labels": data["labels"]});
+    world.api.put_secret(SecretKind::Static, id, &data, Expect::Anything).await.expect("a secret");
+    let shown = world.with_tools(&list).await.json(0);
+    assert_eq!(shown["data"]["items"][0]["status"]["resolvable"], "yes");
+}
+
+#[tokio::test]
+async fn a_list_of_tools_takes_the_filters_of_all_lists() {
+    let world = World::new().await;
+    world.tool("tides", TIDES);
+    world.tool("GitHub", GITHUB);
+    world.tool("broken", "[tool.centaur]\nsecrets = [1]\n");
+    world.tool("eng", "[tool.centaur]\ntype = \"persona\"\n");
+    let root = world.roots();
+    let names = async |code: i32, words: &[&str]| {
+        let words = [&["tools", "list", "--tools-dir", &root, "-o", "json"], words].concat();
+        let shown = Outcome::of(bare(world.dir.path()).args(&words).output().await.unwrap()).json(code);
+        let items = shown["data"]["items"].as_array().expect("items");
+        items.iter().map(|item| item["name"].as_str().expect("a name").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(7, &[]).await, ["GitHub", "broken", "eng", "tides"]);
+    assert_eq!(names(0, &["--managed"]).await, ["GitHub", "tides"]);
+    assert_eq!(names(0, &["--managed", "--sort", "foreign-id", "--limit", "1"]).await, ["GitHub"]);
+    assert_eq!(names(0, &["--label", "centaur-tool=tides", "--managed"]).await, ["tides"]);
+    assert_eq!(names(0, &["--label", "centaur-tool-overlay=overlay", "--filter", "GIT"]).await, ["GitHub"]);
+    assert_eq!(names(0, &["--label", "centaur-tool=tides", "--label", "team=sea"]).await, [""; 0]);
+    assert_eq!(names(7, &["--sort", "name"]).await, ["GitHub", "broken", "eng", "tides"]);
+    let wrong = world.with_tools(&["tools", "list", "--label", "team"]).await;
+    wrong.fails(2, "--label wants KEY=VALUE, not team");
 }
 
 #[tokio::test]

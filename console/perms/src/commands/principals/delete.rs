@@ -3,10 +3,12 @@
 use crate::address;
 use crate::args::PrincipalArg;
 use crate::failure::Failure;
+use crate::fetch;
 use crate::plan::{Action, Call, Plan, Seen, Step, Target};
 use crate::printer::count;
 use crate::report::Report;
 use crate::session::{Calls as _, Session};
+use crate::shape::Identity;
 
 pub(in crate::commands) async fn run(session: &Session, args: &PrincipalArg) -> Result<Report, Failure> {
     let api = session.api()?;
@@ -21,6 +23,17 @@ pub(in crate::commands) async fn run(session: &Session, args: &PrincipalArg) -> 
         if proxies.len() == 1 { "1 proxy".to_owned() } else { format!("{} proxies", proxies.len()) },
     );
     session.printer.notice(&format!("{}: {lost}", address::called(&principal)));
+    let secrets = fetch::secrets(session, grants.iter().map(|grant| grant.secret)).await?;
+    for grant in &grants {
+        let secret = secrets.get(&grant.secret).map_or_else(|| grant.secret.to_string(), Identity::called);
+        session.printer.notice(&format!("  grant {} of {secret}", grant.id));
+    }
+    for role in &roles {
+        session.printer.notice(&format!("  role {}", role.called()));
+    }
+    for proxy in &proxies {
+        session.printer.notice(&format!("  proxy {} {}", proxy.id, proxy.name));
+    }
     let target = Target {
         kind: "principal",
         id: Some(principal.id.to_string()),

@@ -106,7 +106,7 @@ fn held_as<'a>(held: &'a [Role], text: &str) -> Option<&'a Role> {
 fn absent(session: &Session, plan: &mut Plan, kind: &'static str, text: &str, principal: &Principal) {
     session.printer.notice(&format!("{} has no {kind} {text}", principal.called()));
     let target = Target { kind, id: None, foreign_id: Some(text.to_owned()) };
-    plan.push(Step::in_place(target, "it is not there").with("principal", principal.called()));
+    plan.push(Step::absent(target, "it is not there").with("principal", principal.called()));
 }
 
 fn unassign(principal: &Principal, role: &Role, reason: &str) -> Step {

@@ -11,7 +11,7 @@ use crate::args::RolesGrant;
 use crate::commands::{regrant, terms};
 use crate::failure::Failure;
 use crate::plan::{Action, Call, Made, MadeSecret, Plan, Step, Target, Terms};
-use crate::registration::{GrantedTo, Registrar};
+use crate::registration::{self, GrantedTo, Registrar};
 use crate::report::Report;
 use crate::session::{Calls as _, Session};
 use crate::shape::{Identity as _, MANAGED};
@@ -49,7 +49,6 @@ pub(in crate::commands) async fn run(session: &Session, args: &RolesGrant) -> Re
         (Made::Id(role.id), session.api()?.grants_of_role(role.id).await.of(session)?)
     } else {
         let foreign_id = &args.role.role;
-        session.warn("role_created", format!("there is no role {foreign_id}; it is made"));
         let labels = json!({ MANAGED.0: MANAGED.1 });
         plan.push(create(session, foreign_id, foreign_id, labels, "there is none"));
         (Made::By(foreign_id.clone()), Vec::new())
@@ -67,6 +66,7 @@ pub(in crate::commands) async fn run(session: &Session, args: &RolesGrant) -> Re
         let to_own = is_own || args.also_tool_role;
         registrar.register(&mut plan, chosen, &args.secret_name, to_own, others).await?;
     }
+    registration::remark_new(session, &into);
     Ok(registrar.finish(plan.run(session).await?))
 }
 

@@ -31,7 +31,7 @@ pub(in crate::commands) async fn run(session: &Session, args: &RolesRevoke) -> R
             Step::new(Action::Revoke, target, "asked for with --secret", Call::Revoke { grant: grant.id })
         } else {
             session.printer.notice(&format!("{} has no secret {}", role.called(), secret.called()));
-            Step::in_place(target, "it is not granted")
+            Step::absent(target, "it is not granted")
         };
         plan.push(step.with("secret", secret.id.to_string()).with("role", role.called()));
     }
@@ -48,7 +48,7 @@ pub(in crate::commands) async fn run(session: &Session, args: &RolesRevoke) -> R
         if of_tool.peek().is_none() {
             session.printer.notice(&format!("{} has no secret of tool {tool}", role.called()));
             let target = Target { kind: "tool", id: None, foreign_id: Some(tool.clone()) };
-            plan.push(Step::in_place(target, "none of its secrets is granted").with("role", role.called()));
+            plan.push(Step::absent(target, "none of its secrets is granted").with("role", role.called()));
         }
         for grant in of_tool {
             let target = Target {

@@ -67,6 +67,7 @@ pub(super) async fn plan<'a>(
     for chosen in chosen {
         registrar.register(&mut plan, chosen, &[], true, &others).await?;
     }
+    registration::remark_new(session, &others);
     Ok((plan, registrar))
 }
 
