@@ -59,6 +59,7 @@ pub(crate) fn described() -> Value {
 pub(crate) fn router(app: App) -> Router {
     routes()
         .into_router()
+        .merge(browser_routes())
         .fallback(not_found)
         .method_not_allowed_fallback(not_found)
         .layer(axum::middleware::from_fn(access_log::caught))
@@ -88,6 +89,11 @@ fn routes() -> Routes {
     let others = openapi::routes().merge(health::routes()).merge(metrics::routes());
     // Not within the time of the others: here it is waited for a change.
     api.merge(proxy_sync::routes()).merge(proxy_wait::routes()).merge(others)
+}
+
+/// What browsers are sent to; it is no part of the API and of its description.
+fn browser_routes() -> Router<App> {
+    crate::pages::routes().layer(axum::middleware::from_fn(shell::within_time))
 }
 
 async fn not_found() -> axum::response::Response {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use centaur_base::Secret;
+use centaur_identity::Keys;
 use centaur_store::KeyRing;
 
 use crate::effective::{ApiServer, FallbackMode, HashKey};
@@ -29,6 +30,8 @@ pub struct Config {
     pub keys: Arc<KeyRing>,
     /// The key of configuration hashes.
     pub hash_key: HashKey,
+    /// What the keys of browser flows and sessions are derived from: `CENTAUR_CONSOLE_SECRET_KEY_BASE`.
+    pub browser_keys: Keys,
     /// Who is made when there is no user yet.
     pub first_user: Option<FirstUser>,
     /// The generated entry for the API server; `None` without `CENTAUR_JWT_SIGNING_SECRET`.
@@ -125,11 +128,12 @@ impl Config {
             env.reject(variable, "sources are resolved by the proxies; resolving here is not built yet");
         }
         match keys {
-            Some((keys, hash_key)) if env.errors.0.is_empty() => Ok(Self {
+            Some((keys, hash_key, browser_keys)) if env.errors.0.is_empty() => Ok(Self {
                 listen,
                 database,
                 keys: Arc::new(keys),
                 hash_key,
+                browser_keys,
                 first_user,
                 api_server,
                 default_roles,

@@ -23,6 +23,8 @@ pub mod effective;
 pub mod grant;
 mod metrics;
 mod openapi;
+#[expect(dead_code, reason = "the flows of browsers come one after the other")]
+mod pages;
 pub mod principal;
 pub mod program;
 pub mod provider;

@@ -2,6 +2,7 @@
 
 use aws_lc_rs::{hkdf, hmac};
 use centaur_base::Secret;
+use centaur_identity::Keys;
 use centaur_store::KeyRing;
 
 use super::Env;
@@ -15,14 +16,16 @@ const NAMES: [&str; 3] =
 
 /// Reads `CENTAUR_CONSOLE_ENCRYPTION_KEYS` (`id:base64 of 32 bytes`, several with commas, the first one seals), or
 /// derives one key from the three variables that a deployment of the reference has (broker.md, section 17).
-pub(super) fn read(env: &mut Env<'_>, dev: bool) -> Option<(KeyRing, HashKey)> {
+pub(super) fn read(env: &mut Env<'_>, dev: bool) -> Option<(KeyRing, HashKey, Keys)> {
     let (ring, material) = sealing(env, dev)?;
-    // The session secret outlives rotations of the sealing keys; without it, a rotation costs each proxy one fetch.
+    // The session secret outlives rotations of the sealing keys; without it, a rotation costs each proxy one fetch, and
+    // ends what browsers have under way.
     let base =
         env.prefixed("SECRET_KEY_BASE").map(|(_, value)| value).or_else(|| env.plain("SECRET_KEY_BASE"));
     let base = base.map_or(material, Secret::new);
     let key = hmac::Key::new(hmac::HMAC_SHA256, base.expose().as_bytes());
-    Some((ring, HashKey::new(hmac::sign(&key, b"configuration hashes").as_ref())))
+    let hash_key = HashKey::new(hmac::sign(&key, b"configuration hashes").as_ref());
+    Some((ring, hash_key, Keys::new(&base)))
 }
 
 fn sealing(env: &mut Env<'_>, dev: bool) -> Option<(KeyRing, Secret<String>)> {
