@@ -10,6 +10,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use centaur_broker::Spool;
+use centaur_oauth::Client;
 use centaur_store::{Actor, Clock, Options, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,6 +22,7 @@ pub use rewrap::rewrap;
 pub use serve::stop_signal;
 
 use crate::api::FailedAuth;
+use crate::broker;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::sync::Engine;
@@ -34,6 +37,7 @@ struct Inner {
     failed_auth: FailedAuth,
     engine: Engine,
     metrics: Metrics,
+    oauth: Client,
     stopping: watch::Sender<bool>,
 }
 
@@ -65,6 +69,11 @@ impl App {
         self.0.engine.counts()
     }
 
+    /// Calls providers.
+    pub(crate) fn oauth(&self) -> &Client {
+        &self.0.oauth
+    }
+
     /// True from the moment the console was told to stop: who waits should answer.
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.0.stopping.subscribe()
@@ -92,6 +101,9 @@ pub enum StartError {
     /// The first user could not be made.
     #[error(transparent)]
     FirstBoot(#[from] FirstBootError),
+    /// What credentials are refreshed with.
+    #[error("{0}")]
+    Broker(String),
     /// The address is not free or not ours.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, #[source] std::io::Error),
@@ -107,6 +119,7 @@ pub struct Server {
     app: App,
     listener: TcpListener,
     address: SocketAddr,
+    spool: Option<Spool>,
 }
 
 impl Server {
@@ -115,6 +128,8 @@ impl Server {
     /// # Errors
     /// [`StartError`]
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        let oauth = broker::client(&config).map_err(StartError::Broker)?;
+        let spool = broker::spool(&config).map_err(StartError::Broker)?;
         let store = open(&config).await?;
         if let Some(user) = &config.first_user {
             first_boot::run(&store, user).await?;
@@ -126,8 +141,8 @@ impl Server {
         let metrics = Metrics::new(&store);
         let failed_auth = FailedAuth::default();
         let engine = Engine::new(&store, &config, metrics.sync.clone());
-        let app = App(Arc::new(Inner { store, config, failed_auth, engine, metrics, stopping }));
-        Ok(Self { app, listener, address })
+        let app = App(Arc::new(Inner { store, config, failed_auth, engine, metrics, oauth, stopping }));
+        Ok(Self { app, listener, address, spool })
     }
 
     /// Where it listens.
@@ -140,10 +155,13 @@ impl Server {
         self.app.clone()
     }
 
-    /// Serves until `stop` is done; then lets what is under way end, for ten seconds at most.
+    /// Serves, and keeps credentials fresh, until `stop` is done; then lets what is under way end: requests for ten
+    /// seconds at most, refreshes for as long as the slowest may take and five seconds.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let Self { app, listener, .. } = self;
+        let Self { app, listener, spool, .. } = self;
+        let mut refreshes = broker::start(&app, app.oauth().clone(), spool);
         serve::run(&app, listener, stop).await;
+        while refreshes.join_next().await.is_some() {}
         // What proxies told last; a database that is away is not waited for.
         let _ = tokio::time::timeout(PATIENCE, app.engine().end()).await;
         app.store().close().await;

@@ -4,6 +4,7 @@
 //! A name with the prefix `CENTAUR_CONSOLE_` is also read with the older `IRON_CONTROL_`, when the first is not set at
 //! all; set and empty, it hides the older one (console-api.md, section 18).
 
+mod broker;
 mod keys;
 
 use std::fmt;
@@ -14,10 +15,12 @@ use std::time::Duration;
 
 use centaur_base::Secret;
 use centaur_identity::Keys;
+use centaur_oauth::EndpointRules;
 use centaur_store::KeyRing;
 
+pub use broker::BrokerSettings;
+
 use crate::effective::{ApiServer, FallbackMode, HashKey};
-use centaur_oauth::EndpointRules;
 
 /// All settings.
 #[derive(Debug)]
@@ -46,6 +49,8 @@ pub struct Config {
     /// Where token endpoints may be: `CENTAUR_CONSOLE_TOKEN_ENDPOINT_ALLOW` and
     /// `CENTAUR_CONSOLE_ALLOW_INSECURE_TOKEN_ENDPOINTS`, default none and no.
     pub token_endpoints: EndpointRules,
+    /// How credentials are refreshed.
+    pub broker: BrokerSettings,
     /// One line per request: `CENTAUR_CONSOLE_ACCESS_LOG`, default yes.
     pub access_log: bool,
     /// Who gets `/metrics`: `CENTAUR_CONSOLE_METRICS`, `private` (default), `keys` or `off`.
@@ -121,6 +126,7 @@ impl Config {
         let token_endpoints = env.token_endpoints();
         let public_url = env.public_url();
         let metrics = env.metrics();
+        let broker = broker::read(&mut env);
         let access_log = env.switch("ACCESS_LOG", true);
         let notices = env.switch("NOTIFY", true);
         let sync_memory = env.sync_memory();
@@ -141,6 +147,7 @@ impl Config {
                 max_age,
                 token_endpoints,
                 metrics,
+                broker,
                 access_log,
                 notices,
                 sync_memory,
@@ -310,7 +317,11 @@ impl Env<'_> {
     }
 
     fn public_url(&mut self) -> Option<String> {
-        let (variable, url) = self.prefixed("PUBLIC_URL")?;
+        self.origin("PUBLIC_URL")
+    }
+
+    fn origin(&mut self, name: &str) -> Option<String> {
+        let (variable, url) = self.prefixed(name)?;
         let is_origin = url.trim().parse::<http::Uri>().is_ok_and(|uri| {
             matches!(uri.scheme_str(), Some("http" | "https"))
                 && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))

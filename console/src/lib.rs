@@ -17,6 +17,7 @@
 
 mod api;
 pub mod app;
+mod broker;
 pub mod config;
 pub mod definition;
 pub mod effective;

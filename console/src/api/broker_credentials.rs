@@ -2,9 +2,10 @@
 //! written and never shown.
 //!
 //! Refreshing is the engine's work. What an operator asks for here is a time in the row: fresh material and `refresh`
-//! make the credential due at once.
+//! make the credential due at once, and that wakes the engine.
 
 mod form;
+mod revoke;
 mod shown;
 
 use std::collections::BTreeMap;
@@ -39,8 +40,13 @@ pub(super) fn routes() -> Routes {
     const PATH: &str = "/api/v1/broker_credentials";
     const ITEM: &str = "/api/v1/broker_credentials/{id}";
     const NAMED: &str = "/api/v1/broker_credentials/lookup/{namespace}/{foreign_id}";
-    let revoke = Parameter::query("revoke", words(&["", "false"]));
+    let revoke = Parameter::query("revoke", words(&["", "false", "true", "1"]));
+    let revoked = json!({"type":"object","required":["data"],"properties":{"data":{"type":"object",
+        "required":["id","revocation"],"properties":{"id":{"type":"string"},"revocation":{"type":"object",
+        "required":["result","code"],"properties":{"result":words(&["revoked", "failed", "unsupported"]),
+        "code":{"type":["string","null"]}}}}}}});
     let delete = RESOURCE.delete_revision().with([revoke]).fails(&[422]);
+    let delete = delete.answers(200, "Deleted, and what the provider said", revoked);
     let references =
         RESOURCE.of_one("listBrokerCredentialReferences", "List the secrets that use a broker credential");
     let references = references.gives(200, "All of them", list_of(reference("BrokerCredentialReference")));
@@ -147,24 +153,30 @@ async fn upsert(tx: &mut WriteTx<'_>, call: &Call) -> Result<Upserted<BrokerCred
     }
 }
 
-/// `revoke=true` would ask the provider, which nothing here does yet: refused, rather than half done.
+/// With `revoke=true` the provider is asked to take the grant back, once, when the credential is gone; the answer says
+/// what came of it.
 async fn delete(call: Call) -> Result {
-    if call.query.value("revoke").is_some_and(|revoke| !matches!(revoke, "" | "false")) {
-        let text = "this console cannot revoke at the provider yet; delete without revoke, and revoke there";
-        return Err(ApiError::unprocessable(text).into());
-    }
-    call.write(|tx, call| {
+    let revoke = match call.query.value("revoke") {
+        None | Some("" | "false") => false,
+        Some("true" | "1") => true,
+        Some(_) => return Err(ApiError::unprocessable("revoke must be true or false").into()),
+    };
+    let deleted = call.write(|tx, call| {
         Box::pin(async move {
             let row = by_id(tx, call.param(0)).await?;
             call.expect_revision(Some(row.revision))?;
+            let plan = if revoke { Some(revoke::plan(tx, &row, call).await?) } else { None };
             tx.delete_credential(row.id).await.map_err(|error| match error {
                 StoreError::StillReferred { .. } => ApiError::conflict(REFERENCED).into(),
-                error => error.into(),
-            })
+                error => Failure::from(error),
+            })?;
+            Ok((row.id, plan))
         })
-    })
-    .await?;
-    Ok(Answer::empty())
+    });
+    let (id, plan) = deleted.await?;
+    let Some(plan) = plan else { return Ok(Answer::empty()) };
+    let revocation = revoke::carry_out(plan, &call).await;
+    Ok(Answer::body(json!({ "data": { "id": id, "revocation": revocation } })))
 }
 
 const REFERENCED: &str =

@@ -201,7 +201,8 @@ async fn a_credential_in_use_stays_and_says_who_uses_it() {
     let refused = console.delete(&path).await.expect(409);
     let text = "is referenced by one or more token_broker secret sources; remove those references first";
     assert_eq!(refused, json!({"error":{"message":text}}));
-    console.delete(&format!("{path}?revoke=true")).await.expect(422);
+    console.delete(&format!("{path}?revoke=true")).await.expect(409);
+    console.delete(&format!("{path}?revoke=perhaps")).await.expect(422);
     console.delete(&format!("/api/v1/static_secrets/{secret}")).await.expect(204);
     console.delete(&path).await.expect(204);
     console.delete(&path).await.expect(404);

@@ -24,6 +24,8 @@ pub(crate) const KEY: &str = "iak_fa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa
 
 const SETTINGS: &[(&str, &str)] = &[
     ("CENTAUR_CONSOLE_ACCESS_LOG", "off"),
+    // Where credentials are tested as rows, nobody writes into them meanwhile.
+    ("CENTAUR_CONSOLE_BROKER", "off"),
     ("CENTAUR_CONSOLE_LISTEN", "127.0.0.1"),
     ("PORT", "0"),
     ("CENTAUR_CONSOLE_ENCRYPTION_KEYS", "one:BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="),

@@ -14,6 +14,8 @@ mod metrics;
 mod nonsense;
 mod openapi;
 mod principals;
+mod provider;
+mod refresh;
 mod relay;
 mod scoped;
 mod secrets;

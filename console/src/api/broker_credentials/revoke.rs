@@ -1,0 +1,73 @@
+//! Taking a grant back at its provider when the credential is deleted (broker.md, section 9).
+
+use centaur_base::Secret;
+use centaur_oauth::{Revocation, Revoke, RevokeStyle};
+use centaur_store::{BrokerCredential, ReadTx};
+use serde_json::{Value, json};
+
+use super::super::answer::Result;
+use super::super::call::Call;
+
+/// What is to be asked of a provider, collected before the credential is gone.
+#[derive(Debug)]
+pub(super) enum Plan {
+    /// This.
+    Ask(Revoke),
+    /// Nothing: the provider has no revocation that this console knows.
+    Unsupported,
+    /// Nothing: there is no token.
+    NoToken,
+}
+
+/// Reads what a revocation needs.
+pub(super) async fn plan(tx: &mut ReadTx, row: &BrokerCredential, call: &Call) -> Result<Plan> {
+    let app = match row.oauth_app_id {
+        Some(id) => tx.app(id).await?,
+        None => None,
+    };
+    let provider = app.as_ref().map_or_else(|| unlinked(&row.token_endpoint), |app| app.provider.as_str());
+    let material = tx.credential_material(row.id).await?.unwrap_or_default();
+    let access_token = tx.access_token(row.id).await?.and_then(|access| access.token);
+    let (style, endpoint, token) = match provider {
+        // A refresh token stands for the whole grant; an access token does where there is none.
+        "google" => (
+            RevokeStyle::Form,
+            "https://oauth2.googleapis.com/revoke".to_owned(),
+            material.refresh_token.or(access_token),
+        ),
+        "slack" => (RevokeStyle::Bearer, "https://slack.com/api/auth.revoke".to_owned(), access_token),
+        "github" => {
+            let client = app.as_ref().map(|app| app.client_id.as_str()).unwrap_or_default();
+            (RevokeStyle::Grant, format!("https://api.github.com/applications/{client}/grant"), access_token)
+        }
+        _ => return Ok(Plan::Unsupported),
+    };
+    let Some(token) = token else { return Ok(Plan::NoToken) };
+    let endpoint = centaur_store::moved_endpoint(&call.app.config().broker.moved, Some(provider), &endpoint);
+    let (client_id, client_secret): (_, Option<Secret<String>>) = match (&app, style) {
+        (Some(app), RevokeStyle::Grant) => (Some(app.client_id.clone()), tx.app_secret(app.id).await?),
+        _ => (None, None),
+    };
+    Ok(Plan::Ask(Revoke { style, endpoint, token, client_id, client_secret }))
+}
+
+/// Whose a credential without an app is, by where it is refreshed.
+fn unlinked(token_endpoint: &str) -> &'static str {
+    match centaur_oauth::host_of(token_endpoint) {
+        "oauth2.googleapis.com" => "google",
+        "slack.com" => "slack",
+        _ => "",
+    }
+}
+
+/// Asks, once, and says what came of it. The credential is gone either way.
+pub(super) async fn carry_out(plan: Plan, call: &Call) -> Value {
+    match plan {
+        Plan::Ask(revoke) => match call.app.oauth().revoke(&revoke).await {
+            Revocation::Revoked => json!({ "result": "revoked", "code": null }),
+            Revocation::Failed(code) => json!({ "result": "failed", "code": code }),
+        },
+        Plan::Unsupported => json!({ "result": "unsupported", "code": null }),
+        Plan::NoToken => json!({ "result": "failed", "code": "no_token" }),
+    }
+}
