@@ -65,7 +65,7 @@ impl CredentialPatch {
 }
 
 impl WriteTx<'_> {
-    /// Makes a credential. It is due at once.
+    /// Makes a credential. It is due at once, and the change feed wakes the engine for it.
     ///
     /// # Errors
     /// [`StoreError::Taken`] on `foreign_id` or `provider_subject`; [`StoreError::Missing`] for the app;
@@ -112,6 +112,7 @@ impl WriteTx<'_> {
         self.execute(INSERT, values).await?;
         self.apply_to_credential(&mut credential, patch).await?;
         self.store_credential(&credential, patch).await?;
+        self.announce("credential", Reach::Nobody).await?;
         self.record_credential("create", None, Some(&credential)).await?;
         Ok(credential)
     }
