@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 /// The first user's key.
 pub(crate) const KEY: &str = "iak_fa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4efa4e";
 
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 7] = [
     // Where credentials are tested as rows, nobody writes into them meanwhile.
     ("CENTAUR_CONSOLE_BROKER", "off"),
     ("CENTAUR_CONSOLE_LISTEN", "127.0.0.1"),
