@@ -19,10 +19,11 @@ pub(super) fn routes() -> Routes {
     let list = list.gives(200, "All of them", list_of(role.shown()));
     let assign = principal
         .of_one("assignRole", "Let a principal hold a role")
+        .numbered()
         .takes(reference("RoleAssignment"))
         .gives(200, "It held it already", role.shown())
         .gives(201, "Assigned", role.shown());
-    let unassign = principal.of_one("unassignRole", "Take a role from a principal");
+    let unassign = principal.of_one("unassignRole", "Take a role from a principal").numbered();
     let unassign =
         unassign.with([Parameter::oid("role", role.prefix).example(role.example)]).empty(204, "Taken away");
     route(PATH, Verb::Get, list, all).merge(route(PATH, Verb::Post, assign, self::assign)).merge(route(

@@ -57,6 +57,7 @@ pub(super) fn routes() -> Routes {
         .fails(&[409]);
     let unlink = RESOURCE
         .of_one("unlinkBrokerCredential", "Take a broker credential from its OAuth app")
+        .numbered()
         .with([Parameter::if_match()])
         .may_take(reference("Unlink"))
         .gives(200, "It is on its own", RESOURCE.shown())

@@ -32,6 +32,7 @@ pub(super) fn routes() -> Routes {
             "putSlackPermission",
             "Let a principal do something in a Slack channel; a flag that is absent is on",
         )
+        .numbered()
         .takes(reference("SlackPermissionWrite"))
         .gives(200, "Replaced", reference("SlackPermission"))
         .gives(201, "Created", reference("SlackPermission"));

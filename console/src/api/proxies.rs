@@ -32,11 +32,11 @@ pub(super) fn routes() -> Routes {
     const PATH: &str = "/api/v1/proxies";
     const ITEM: &str = "/api/v1/proxies/{id}";
     let list = RESOURCE.list().with([principals::RESOURCE.filter("principal_id")]).fails(&[404]);
-    let create = RESOURCE.other("createProxy", "Register a proxy").takes(reference("ProxyWrite"));
+    let create = RESOURCE.other("createProxy", "Register a proxy").numbered().takes(reference("ProxyWrite"));
     let create = create.gives(201, "Created", reference("NewProxy")).fails(&[404]);
     let rotate =
         RESOURCE.of_one("rotateProxyToken", "Give a proxy another token").may_take(reference("RotateToken"));
-    let rotate = rotate.gives(200, "The new token", reference("NewProxy"));
+    let rotate = rotate.numbered().gives(200, "The new token", reference("NewProxy"));
     route(PATH, Verb::Get, list, all)
         .merge(route(PATH, Verb::Post, create, self::create))
         .merge(route(ITEM, Verb::Get, RESOURCE.one(), one))

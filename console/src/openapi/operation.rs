@@ -53,6 +53,8 @@ pub(crate) struct Operation {
     answers: Vec<Answer>,
     /// Statuses of errors beside those that any call may get.
     errors: Vec<u16>,
+    /// It may alter what proxies get.
+    is_numbered: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -76,6 +78,7 @@ impl Operation {
             body: None,
             answers: Vec::new(),
             errors: Vec::new(),
+            is_numbered: false,
         }
     }
 
@@ -169,6 +172,12 @@ impl Operation {
         self
     }
 
+    /// It may alter what proxies get, and its answer then has the number of the change.
+    pub(crate) fn numbered(mut self) -> Self {
+        self.is_numbered = true;
+        self
+    }
+
     /// Errors beside those that follow from the path, the body and the key.
     pub(crate) fn fails(mut self, statuses: &[u16]) -> Self {
         self.errors.extend(statuses);
@@ -179,7 +188,11 @@ impl Operation {
     pub(super) fn shown(&self, prefix: &str) -> Value {
         let mut responses = Map::new();
         for answer in &self.answers {
-            responses.insert(answer.status.to_string(), answer.shown());
+            let mut shown = answer.shown();
+            if self.is_numbered {
+                shown["headers"][GENERATION.0] = header(GENERATION.1);
+            }
+            responses.insert(answer.status.to_string(), shown);
         }
         for status in self.failures() {
             let name = error_name(status);
@@ -243,10 +256,8 @@ impl Answer {
     fn shown(&self) -> Value {
         let mut out = json!({ "description": self.text });
         if !self.headers.is_empty() {
-            let header = |(name, text): &(&str, &str)| {
-                ((*name).to_owned(), json!({ "description": text, "schema": { "type": "string" } }))
-            };
-            out["headers"] = Value::Object(self.headers.iter().map(header).collect());
+            let headers = self.headers.iter().map(|(name, text)| ((*name).to_owned(), header(text)));
+            out["headers"] = Value::Object(headers.collect());
         }
         if !self.media.is_empty() {
             let media = |(name, schema): &(&str, Value)| ((*name).to_owned(), json!({ "schema": schema }));
@@ -254,6 +265,16 @@ impl Answer {
         }
         out
     }
+}
+
+/// Of a write that alters what some proxy gets.
+const GENERATION: (&str, &str) = (
+    "X-Config-Generation",
+    "The number of the change, when it may alter what proxies get; to wait for with `/api/v1/proxies/{id}/wait`",
+);
+
+fn header(text: &str) -> Value {
+    json!({ "description": text, "schema": { "type": "string" } })
 }
 
 /// The errors: status, name in the components, when.

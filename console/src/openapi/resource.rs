@@ -6,6 +6,9 @@ use super::operation::Operation;
 use super::parameter::Parameter;
 use super::schema::{about, name, reference, text};
 
+/// Collections that decide what proxies get, beside those of secrets.
+const DELIVERED: [&str; 5] = ["broker_credentials", "grants", "principals", "proxies", "roles"];
+
 /// A collection of resources.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Resource {
@@ -41,6 +44,12 @@ impl Resource {
         reference(self.schema)
     }
 
+    /// What proxies get is made of these alone.
+    fn write(&self, operation: Operation) -> Operation {
+        let is_delivered = DELIVERED.contains(&self.collection) || self.collection.ends_with("_secrets");
+        if is_delivered { operation.numbered() } else { operation }
+    }
+
     fn written(&self) -> Value {
         reference(&format!("{}Write", self.schema))
     }
@@ -60,7 +69,7 @@ impl Resource {
 
     pub(crate) fn create(&self) -> Operation {
         let Self { schema, noun, .. } = self;
-        let operation = self.other(format!("create{schema}"), format!("Create a {noun}"));
+        let operation = self.write(self.other(format!("create{schema}"), format!("Create a {noun}")));
         operation.takes(self.written()).gives(201, "Created", self.shown())
     }
 
@@ -82,7 +91,7 @@ impl Resource {
         let text = "The object id of one that exists, or a foreign id or slug, which is created when it is not there.";
         let id = Parameter::path("id", about(name(), text)).example(self.example);
         let summary = format!("Create or update a {}", self.noun);
-        let operation = self.other(self.schema, summary).with([id, Parameter::if_match()]);
+        let operation = self.write(self.other(self.schema, summary)).with([id, Parameter::if_match()]);
         let operation = operation.takes(self.written()).gives(200, "Updated", self.shown());
         operation.gives(201, "Created", self.shown())
     }
@@ -90,14 +99,15 @@ impl Resource {
     /// Update by object id alone.
     pub(crate) fn update(&self) -> Operation {
         let Self { schema, noun, .. } = self;
-        let operation = self.of_one(*schema, format!("Update a {noun}")).with([Parameter::if_match()]);
+        let operation = self.write(self.of_one(*schema, format!("Update a {noun}")));
+        let operation = operation.with([Parameter::if_match()]);
         let written = reference(&format!("{schema}Update"));
         operation.takes(written).gives(200, "Updated", self.shown())
     }
 
     pub(crate) fn delete(&self) -> Operation {
         let Self { schema, noun, .. } = self;
-        let operation = self.of_one(format!("delete{schema}"), format!("Delete a {noun}"));
+        let operation = self.write(self.of_one(format!("delete{schema}"), format!("Delete a {noun}")));
         operation.empty(204, "Deleted").fails(&[409])
     }
 

@@ -85,3 +85,28 @@ fn every_example_is_an_id_that_there_could_be() {
         assert!(SecretId::parse(kind, &example(&format!("/api/v1/{}/{{id}}", kind.collection()))).is_ok());
     }
 }
+
+#[test]
+fn every_write_that_proxies_see_has_the_number_of_its_change_and_nothing_else_has() {
+    let document = crate::openapi_document();
+    let is_seen = |path: &str| {
+        let collection = path.split('/').nth(3).unwrap_or_default();
+        collection.ends_with("_secrets")
+            || ["broker_credentials", "grants", "principals", "proxies", "roles"].contains(&collection)
+    };
+    let mut numbered = 0;
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("methods") {
+            let id = operation["operationId"].as_str().expect("a name");
+            let reads = method == "get" || ["dryRun", "refreshBrokerCredential"].contains(&id);
+            for (status, answer) in operation["responses"].as_object().expect("responses") {
+                let has = answer["headers"].get("X-Config-Generation").is_some();
+                let expected =
+                    is_seen(path) && !reads && status.starts_with('2') || id == "sync" && status == "200";
+                assert_eq!(has, expected, "{id} {status}");
+                numbered += usize::from(has);
+            }
+        }
+    }
+    assert!(numbered > 40, "{numbered}");
+}
