@@ -1,8 +1,9 @@
 //! A proxy registered at a console for the length of one run.
 
 mod left;
+mod taken;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use centaur_base::Secret;
@@ -19,6 +20,7 @@ use crate::console::{self, Access};
 use crate::printer;
 
 use self::left::Note;
+use self::taken::Taken;
 
 /// How long the end of a run waits for the console to take the registration back.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -34,6 +36,7 @@ pub struct Registration {
     id: ProxyId,
     token: Secret<String>,
     placeholders: Vec<String>,
+    taken: Taken,
     /// For the next run, should this one be killed.
     note: Option<Note>,
 }
@@ -47,15 +50,15 @@ impl Registration {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
         let api = access.client()?;
-        let (placeholders, made) = runtime.block_on(async {
+        let (placeholders, taken, made) = runtime.block_on(async {
             let id = console::principal(&api, &access.namespace, principal).await?;
             let failed = |error| console::failed(&api, &error);
             let config = api.effective_config(id, &Requester::default()).await.map_err(failed)?;
             let made = api.create_proxy(&name(program), Some(id)).await.map_err(failed)?;
-            Ok::<_, String>((placeholders(&config), made))
+            Ok::<_, String>((placeholders(&config), Taken::of(&config), made))
         })?;
         let (id, token) = (made.proxy.id, made.token);
-        let mut open = Self { api, runtime, id, token, placeholders, note: None };
+        let mut open = Self { api, runtime, id, token, placeholders, taken, note: None };
         if let Some(data) = &access.data {
             match Note::write(data, &open.api.base().to_string(), id) {
                 Ok(note) => open.note = Some(note),
@@ -103,6 +106,16 @@ impl Registration {
     /// What the proxy identifies itself with.
     pub fn token(&self) -> &Secret<String> {
         &self.token
+    }
+
+    /// What the caller's variables hold that the proxy takes values from.
+    pub fn values(&self, env: &dyn Fn(&str) -> Option<String>) -> Vec<Secret<String>> {
+        self.taken.values(env)
+    }
+
+    /// The files that the proxy takes values from.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.taken.files
     }
 
     /// Variable and placeholder: a credential's placeholder is also the name of its variable, unless `named` says

@@ -241,10 +241,14 @@ impl Held {
                 let copy = |value: &Secret<String>| Secret::new(value.expose().clone());
                 held.values.extend(delegated.access.values().chain([registration.token()]).map(copy));
                 // What the caller has under the same names is most likely what they stand for.
-                let callers = held.placeholders.iter().filter_map(|(name, _)| std::env::var(name).ok());
+                let env = |name: &str| std::env::var(name).ok();
+                let callers = held.placeholders.iter().filter_map(|(name, _)| env(name)).map(Secret::new);
                 let own = held.placeholders.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>();
-                let callers = callers.filter(|value| !value.is_empty() && !own.contains(value));
-                held.values.extend(callers.map(Secret::new));
+                let callers = callers.chain(registration.values(&env));
+                let callers =
+                    callers.filter(|value| !value.expose().is_empty() && !own.contains(value.expose()));
+                held.values.extend(callers);
+                held.files.extend(registration.files().iter().cloned());
                 held.files.extend(delegated.access.file().map(Path::to_owned));
                 held.files.extend(config.tls.ca_key.clone());
             }

@@ -316,6 +316,46 @@ fn inside_there_is_neither_a_key_of_the_console_nor_what_the_caller_has_under_th
 }
 
 #[test]
+fn what_the_proxy_takes_its_values_from_is_not_inside_whether_it_has_a_placeholder_or_not() {
+    let granted = Granted::new();
+    let env = |key: Option<&str>| {
+        let mut source = json!({"source_type": "env", "config": {"var": "DOCUMENT"}});
+        if let Some(key) = key {
+            source["config"]["json_key"] = key.into();
+        }
+        source
+    };
+    let injected = json!({"inject_config": {"header": "X-Key"}, "rules": [{"host": "api.test", "ports": [443]}],
+        "source": {"source_type": "env", "config": {"var": "INJECTED"}}});
+    let oauth = json!({"grant": "refresh_token", "token_endpoint": "https://id.test/token",
+        "rules": [{"host": "mail.test"}], "credentials": {"client_id": env(Some("id")),
+        "client_secret": env(None), "refresh_token": env(Some("refresh"))}});
+    for (kind, name, data) in [(SecretKind::Static, "i", injected), (SecretKind::OauthToken, "o", oauth)] {
+        granted.api.runtime.block_on(async {
+            let secret = granted.api.client.put_secret(kind, name, &data, Expect::Anything).await.unwrap();
+            let grantee = Grantee::Principal(granted.principal);
+            let grant = NewGrant { grantee, secret: secret.row.id, priority: None, expires_at: None };
+            granted.api.client.create_grant(&grant).await.unwrap();
+        });
+    }
+    let document = json!({"id": "fake-id-1", "refresh": "fake-refresh-1"}).to_string();
+    let mut command = centaur();
+    command.args(["run", "--principal", "agent", "--data-dir"]).arg(&granted.dir);
+    command.arg("--config").arg(granted.world.path("local.yaml"));
+    command.args(["--", "sh", "-c", "env; curl -sS https://api.test/x"]);
+    command.env("SSL_CERT_FILE", granted.world.path("roots.pem")).env("INJECTED", "fake-injected-1");
+    command.env("DOCUMENT", &document).env("COPY", "Bearer fake-refresh-1").env("OTHER", "stays");
+    let ended = outcome(&mut command);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out.lines().any(|line| line == "OTHER=stays"), "{}", ended.out);
+    for word in ["fake-injected-1", "fake-id-1", "fake-refresh-1"] {
+        assert!(!ended.out.contains(word), "{word}: {}", ended.out);
+    }
+    let received = granted.world.origin.received();
+    assert_eq!(received.last().unwrap().header("x-key"), Some("fake-injected-1"));
+}
+
+#[test]
 fn a_principal_or_a_console_that_is_not_there_stops_the_run_and_says_what_to_do() {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("data");
