@@ -174,7 +174,7 @@ fn begin(mut config: Config, options: Options, managed: Option<Settings>) -> Res
     let transforms = std::mem::take(&mut config.transforms);
     let (pipeline, managed) = match managed {
         None => {
-            let pipeline = Pipeline::build(transforms, &sources)?;
+            let pipeline = Pipeline::build(transforms, &config.proxy.harness_logins, &sources)?;
             warn_if_open(&pipeline, &metrics);
             (pipeline, None)
         }
@@ -183,7 +183,8 @@ fn begin(mut config: Config, options: Options, managed: Option<Settings>) -> Res
             let keeper = keeper(&config, &settings)?;
             let console = SyncClient::new(&settings.base, settings.token, &agent)
                 .map_err(|e| StartError::Setting(e.to_string()))?;
-            let local = Policy::local(transforms, settings.allow_hosts, &sources);
+            let local = Policy::local(transforms, settings.allow_hosts, &sources)
+                .answering(config.proxy.harness_logins.clone());
             (Pipeline::closed(Gate::Awaiting), Some((console, local, keeper)))
         }
     };
@@ -349,7 +350,14 @@ fn fixed_parts(config: &Config) -> Vec<(&'static str, String)> {
     let chained = &config.proxy.upstream_proxy;
     vec![
         ("dns", format!("{:?}", config.dns)),
-        ("proxy", format!("{:?}", ProxyConfig { client_auth: None, ..config.proxy.clone() })),
+        // Without what a reload does change.
+        (
+            "proxy",
+            format!(
+                "{:?}",
+                ProxyConfig { client_auth: None, harness_logins: Arc::default(), ..config.proxy.clone() }
+            ),
+        ),
         // Apart, since these addresses may hold passwords and are hidden in the text above.
         (
             "proxy.upstream_proxy",
@@ -417,7 +425,7 @@ impl Reloader {
         let mut config = read().map_err(ReloadError::Invalid)?;
         let transforms = std::mem::take(&mut config.transforms);
         self.app.sources.reload();
-        let pipeline = Pipeline::build(transforms, &self.app.sources)
+        let pipeline = Pipeline::build(transforms, &config.proxy.harness_logins, &self.app.sources)
             .map_err(|error| ReloadError::Invalid(error.to_string()))?;
         let auth = ClientAuth::load(config.proxy.client_auth.as_ref()).map_err(ReloadError::Invalid)?;
         let changed: Vec<_> = fixed_parts(&config)

@@ -3,7 +3,7 @@
 //! A [`Record`] is opened as soon as a request head (or something that claims to be one) was read. It is a guard:
 //! dropping it writes the line, so a cancelled task still leaves its trace. It rides in the response body and is
 //! closed by the end of the stream. Fields are those of the reference, ours are `reason`, `client`, `scrubbed`,
-//! `bytes_in`, `bytes_out` and `protocol`.
+//! `bytes_in`, `bytes_out`, `protocol`, and `answered_by` beside the action `answer`.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -76,6 +76,8 @@ pub enum Action {
     Reject,
     /// Answered by a transform in place of the upstream.
     Stub,
+    /// Ours: answered by the proxy, which never forwards such a request ([`crate::harness`]).
+    Answer,
     /// Failed.
     Error,
     /// The client went away first.
@@ -89,6 +91,7 @@ impl Action {
             Self::Allow => "allow",
             Self::Reject => "reject",
             Self::Stub => "stub",
+            Self::Answer => "answer",
             Self::Error => "error",
             Self::ClientCancel => "client_cancel",
         }
@@ -187,6 +190,14 @@ impl Record {
         }
     }
 
+    /// Notes an answer of our own with `sent` bytes of content, to a request with `read` bytes.
+    pub fn answer(&mut self, reason: &'static str, read: u64, sent: u64) {
+        self.action = Action::Answer;
+        self.status = 200;
+        self.reason = Some(reason);
+        (self.bytes_in, self.bytes_out) = (read, sent);
+    }
+
     /// Notes that the client went away: status 200, no error, as the reference.
     pub fn client_cancel(&mut self) {
         self.action = Action::ClientCancel;
@@ -227,7 +238,7 @@ impl Record {
         let level = match action {
             Action::Error => "ERROR",
             Action::Reject => "WARN",
-            Action::Allow | Action::Stub | Action::ClientCancel => "INFO",
+            Action::Allow | Action::Stub | Action::Answer | Action::ClientCancel => "INFO",
         };
         out.push_str("{\"time\":\"");
         json::now(out);
@@ -281,6 +292,11 @@ impl Record {
                 }
             }
             Action::Stub => by_any(Action::Stub).into_iter().for_each(|n| json::member(out, "stubbed_by", n)),
+            Action::Answer => {
+                if let Some(name) = by(Action::Answer) {
+                    json::member(out, "answered_by", name);
+                }
+            }
             _ => {}
         }
         if let Some(error) = self.error.as_deref().filter(|_| action != Action::ClientCancel) {

@@ -7,16 +7,20 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use centaur_policies::spec::TransformSpec;
 use ipnet::IpNet;
+
+use crate::harness::HarnessLogins;
 
 mod client_auth;
 mod dns;
 mod env;
 mod error;
 mod formatters;
+mod harness;
 mod inert;
 mod limits;
 mod listen;
@@ -26,6 +30,7 @@ mod upstream_proxy;
 
 pub use env::{Env, OVERRIDES};
 pub use error::ConfigErrors;
+pub use harness::HARNESS_LOGINS_ENV;
 pub use load::{LIFETIME_HOURS, Loaded, MANAGEMENT_KEY_ENV, Report, check};
 pub use tables::schema;
 
@@ -111,6 +116,8 @@ pub struct ProxyConfig {
     pub upstream_proxy: UpstreamProxyConfig,
     /// Who may use the proxy at all; `None` means everyone who can connect.
     pub client_auth: Option<ClientAuthConfig>,
+    /// Ours: whose token calls are answered here.
+    pub harness_logins: Arc<HarnessLogins>,
     /// Ours: time limits.
     pub timeouts: Timeouts,
     /// Ours: limits on what one client or all clients may use.

@@ -28,7 +28,7 @@ use crate::interim;
 use crate::limits::InFlight;
 use crate::managed::live::Ticket;
 use crate::metrics::Counted;
-use crate::pipeline::{Passage, Permit};
+use crate::pipeline::{Answer, Decision, Passage, Permit};
 use crate::refusal::Refusal;
 use crate::respell;
 use crate::respond;
@@ -137,7 +137,8 @@ impl Exchange<'_> {
         let decided = unless_gone(self.gate, pin!(pipeline.request(&mut passage))).await;
         let spellings = passage.spellings;
         let permit = match decided {
-            Ok(Ok(permit)) => permit,
+            Ok(Ok(Decision::Forward(permit))) => permit,
+            Ok(Ok(Decision::Answer(answer))) => return self.token_call(record, answer),
             Ok(Err(refusal)) => {
                 return Box::pin(refuse(expects_continue, self.gate, record, refusal, &self.method, body))
                     .await;
@@ -373,6 +374,16 @@ impl Exchange<'_> {
             gate.finish();
         }
         response
+    }
+
+    /// What the proxy says itself; the request was read whole.
+    fn token_call(&self, mut record: Record, answer: Answer) -> Response<ResponseBody> {
+        record.answer(respond::TOKEN_CALL, answer.read, answer.content.len() as u64);
+        record.close();
+        if let Some(gate) = self.gate {
+            gate.finish();
+        }
+        respond::token(answer.content, &self.method)
     }
 
     fn end_connection(&self) {

@@ -21,6 +21,7 @@ pub mod dns;
 pub mod exchange;
 pub mod frames;
 pub mod gate;
+pub mod harness;
 pub mod hop;
 pub mod interim;
 pub mod json;

@@ -11,6 +11,7 @@ mod plan;
 mod reach;
 mod scrub;
 mod secrets;
+mod token_call;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use http::{HeaderName, Method};
 
 use crate::audit::{Action, Record, Trace};
 use crate::body::ClientBody;
+use crate::harness::{self, Active, HarnessLogins, When};
 use crate::refusal::Refusal;
 use crate::sources::SourcePool;
 use crate::target::RequestTarget;
@@ -40,6 +42,7 @@ pub use reach::{Placed, Reach, Used};
 use scrub::Scrub;
 pub use secrets::LateSwap;
 use secrets::SecretsStage;
+pub use token_call::Answer;
 
 /// All transforms of one configuration. Replaced whole on reload; a request keeps the one it started with.
 pub struct Pipeline {
@@ -49,6 +52,16 @@ pub struct Pipeline {
     /// Whose credentials these are; see [`Self::still_grants`].
     epoch: u64,
     credentials: HashSet<u64>,
+    harness: Active,
+}
+
+/// What becomes of a request that is not refused.
+#[derive(Debug)]
+pub enum Decision {
+    /// It is sent on.
+    Forward(Permit),
+    /// It is answered here, and nothing is sent.
+    Answer(Answer),
 }
 
 /// One compiled transform. Pipelines that differ elsewhere can share it.
@@ -145,24 +158,30 @@ pub struct BuildError {
 
 impl Pipeline {
     /// Compiles the transforms. Nothing is fetched.
-    pub fn build(specs: Vec<(String, TransformSpec)>, sources: &SourcePool) -> Result<Self, BuildError> {
+    pub fn build(
+        specs: Vec<(String, TransformSpec)>,
+        harness: &HarnessLogins,
+        sources: &SourcePool,
+    ) -> Result<Self, BuildError> {
         let stages = specs.into_iter().map(|(name, spec)| Stage::build(name, spec, sources));
-        Ok(Self::of(stages.collect::<Result<_, _>>()?, 0))
+        Ok(Self::of(stages.collect::<Result<_, _>>()?, harness, 0))
     }
 
     /// Puts stages together that were compiled before. Credentials of another `epoch` are not these.
-    pub fn of(stages: Vec<Arc<Stage>>, epoch: u64) -> Self {
+    pub fn of(stages: Vec<Arc<Stage>>, harness: &HarnessLogins, epoch: u64) -> Self {
         let restricts = |stage: &Arc<Stage>| matches!(stage.kind, Kind::Allowlist(_) | Kind::Gate(_));
         let has_allowlist = stages.iter().any(restricts);
-        let secrets = stages.iter().filter_map(|stage| stage.secrets());
-        let credentials = secrets.flat_map(SecretsStage::entries).map(secrets::Entry::id).collect();
-        Self { stages, plans: Plans::default(), has_allowlist, epoch, credentials }
+        let entries = || stages.iter().filter_map(|stage| stage.secrets()).flat_map(SecretsStage::entries);
+        let credentials = entries().map(secrets::Entry::id).collect();
+        let harness = harness.active(|host| entries().find_map(|entry| entry.sets_authorization(host)));
+        Self { stages, plans: Plans::default(), has_allowlist, epoch, credentials, harness }
     }
 
     /// Refuses everything, with one trace named after the gate.
     pub fn closed(gate: Gate) -> Self {
         let stage = Stage { name: gate.name().into(), kind: Kind::Gate(gate) };
-        Self::of(vec![Arc::new(stage)], 0)
+        let none = HarnessLogins { when: When::Never, logins: Vec::new() };
+        Self::of(vec![Arc::new(stage)], &none, 0)
     }
 
     /// What tells its credentials apart, whatever their values are.
@@ -186,16 +205,25 @@ impl Pipeline {
         self.has_allowlist
     }
 
+    /// The logins whose token calls are answered here.
+    pub fn harness(&self) -> &Active {
+        &self.harness
+    }
+
     /// Names in order, as the start line shows them.
     pub fn names(&self) -> String {
         self.stages.iter().map(|s| &*s.name).collect::<Vec<_>>().join(" \u{2192} ")
     }
 
     /// Decides one request and edits it. On a refusal the request must not be sent.
-    pub async fn request(&self, passage: &mut Passage<'_>) -> Result<Permit, Refusal> {
-        let plan = self.plans.of(&passage.target.host, self);
+    pub async fn request(&self, passage: &mut Passage<'_>) -> Result<Decision, Refusal> {
         let mut path =
             decode_path(passage.parts.uri.path()).map(std::borrow::Cow::into_owned).unwrap_or_default();
+        // Before anything is placed, and whether or not the host is allowed.
+        if let Some(reason) = self.harness.at(&passage.target.host, passage.target.port, &path) {
+            return Box::pin(token_call::answer(&reason.login, passage)).await.map(Decision::Answer);
+        }
+        let plan = self.plans.of(&passage.target.host, self);
         let mut findings = Findings::default();
         let mut asked = None;
         for (at, stage) in self.stages.iter().enumerate() {
@@ -224,7 +252,7 @@ impl Pipeline {
             }
         }
         let scrub = plan.scrubber(&findings.scrub)?;
-        Ok(permit(passage.target, findings, scrub, asked.unwrap_or(path)))
+        Ok(Decision::Forward(permit(passage.target, findings, scrub, asked.unwrap_or(path))))
     }
 
     /// Decides a tunnel that will be opened up: on the host alone, whatever comes inside is decided again.
@@ -273,8 +301,11 @@ impl Pipeline {
                 } else {
                     spec.rules.matches_host(host, port, None)
                 };
+                let token_calls = || self.harness.opens(host, port).filter(|_| blind.is_none());
                 if !allowed && spec.warn {
                     notes.text("action", "warn");
+                } else if let (false, Some(reason)) = (allowed, token_calls()) {
+                    notes.text(harness::TRACE, &reason.login.name);
                 } else if !allowed {
                     refusal = Some(Refusal::no_rule(&format!("{{host: {:?}}}", host.as_str())));
                 }

@@ -354,6 +354,41 @@ impl Refusal {
         )
     }
 
+    // Token calls of a harness login, which are never forwarded.
+
+    /// Another method than `POST` at its token endpoint.
+    pub fn token_call_method(login: &str) -> Self {
+        Self::reject(
+            "token-call-method",
+            StatusCode::METHOD_NOT_ALLOWED,
+            format_args!("the proxy answers the token calls of {login} itself, and these are POST"),
+        )
+    }
+
+    /// Another grant than a refresh: a log-in, for example.
+    pub fn token_call_grant(login: &str) -> Self {
+        Self::reject(
+            "token-call-grant",
+            StatusCode::FORBIDDEN,
+            format_args!(
+                "the proxy answers the token calls of {login} itself, and does so for grant_type refresh_token \
+                 alone; log in where the credential is kept, not in here"
+            ),
+        )
+    }
+
+    /// Content that is neither a form nor JSON with a `grant_type`, or too long, or that did not arrive.
+    pub fn token_call_unreadable(login: &str) -> Self {
+        Self::reject(
+            "token-call-unreadable",
+            StatusCode::BAD_REQUEST,
+            format_args!(
+                "the proxy answers the token calls of {login} itself, and finds no grant_type in the form or JSON \
+                 that belongs there"
+            ),
+        )
+    }
+
     // What went wrong.
 
     /// A transform failed.

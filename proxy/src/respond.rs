@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, DATE, HeaderName, HeaderValue, PROXY_AUTHENTICATE};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, DATE, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+};
 use http::{Method, Response, StatusCode};
 
 use crate::body::ResponseBody;
@@ -12,6 +14,9 @@ use crate::refusal::Refusal;
 
 /// Carries the code of every refusal.
 pub const REASON: HeaderName = HeaderName::from_static("x-iron-reason");
+
+/// Code of a token call that was answered.
+pub const TOKEN_CALL: &str = "token-call-answered";
 
 /// The answer to a refused request.
 pub fn refusal(refusal: &Refusal, method: &Method) -> Response<ResponseBody> {
@@ -46,6 +51,15 @@ pub fn plain(
     }
     headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(DATE, date());
+    response
+}
+
+/// An answer of our own to a token call: JSON that nobody keeps.
+pub fn token(content: Bytes, method: &Method) -> Response<ResponseBody> {
+    let mut response = plain(StatusCode::OK, "application/json", content, method);
+    let headers = response.headers_mut();
+    headers.insert(REASON, HeaderValue::from_static(TOKEN_CALL));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

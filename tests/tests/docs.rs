@@ -17,6 +17,7 @@ const NO_CODES: &[&str] = &[
     "content-length",
     "http2-settings",
     "keep-alive",
+    "no-store",
     "proxy-connection",
     "transfer-encoding",
     "x-content-type-options",
@@ -30,6 +31,12 @@ const NO_CODES: &[&str] = &[
     "token-file",
     // A thread.
     "log-writer",
+    // Harness logins: their names, and what stands in for tokens and accounts.
+    "00000000-0000-0000-0000-000000000000",
+    "anthropic-claude",
+    "openai-codex",
+    "placeholder-access-token-the-real-one-is-not-in-this-sandbox",
+    "placeholder-refresh-token-the-real-one-is-not-in-this-sandbox",
 ];
 
 #[test]

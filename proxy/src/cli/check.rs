@@ -6,7 +6,10 @@ use super::flags::{self, Command};
 use crate::auth::ClientAuth;
 use crate::ca::Authority;
 use crate::config::{Config, TlsMode};
+use crate::harness::Reason;
+use crate::pipeline::Pipeline;
 use crate::server_tls;
+use crate::sources::SourcePool;
 
 const COMMAND: &Command = &Command {
     words: Some("iron-proxy check FILE"),
@@ -43,6 +46,9 @@ pub(super) fn main(args: &[String]) -> ExitCode {
         for problem in files(&loaded.config) {
             super::say(&format!("warning: a start on this machine would fail: {problem}"));
         }
+        for note in answered(loaded.config) {
+            super::say(&format!("note: {note}"));
+        }
     }
     match &report.errors {
         None => super::out(&format!("{path}: ok\n")),
@@ -51,6 +57,23 @@ pub(super) fn main(args: &[String]) -> ExitCode {
             ExitCode::from(super::FAILURE)
         }
     }
+}
+
+/// Which requests are answered here instead of being forwarded.
+fn answered(mut config: Config) -> Vec<String> {
+    if config.tls.mode == TlsMode::SniOnly {
+        return Vec::new();
+    }
+    let transforms = std::mem::take(&mut config.transforms);
+    let logins = config.proxy.harness_logins;
+    let Ok(pipeline) = Pipeline::build(transforms, &logins, &SourcePool::default()) else {
+        return Vec::new();
+    };
+    let note = |reason: &Reason| {
+        let urls: Vec<String> = reason.login.token_urls.iter().map(ToString::to_string).collect();
+        format!("proxy.harness_logins: POST {} is answered with stand-ins: {reason}", urls.join(", "))
+    };
+    pipeline.harness().all().iter().map(note).collect()
 }
 
 /// What is wrong with the files that a start reads. No error: a machine that only checks need not have them.
@@ -70,6 +93,22 @@ fn files(config: &Config) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_answered_is_named_with_its_reason() {
+        let found = |header: &str, proxy: &str| {
+            let text = format!(
+                "dns: {{enabled: false}}\ntls: {{ca_cert: /c, ca_key: /k}}\n{proxy}transforms: [{{name: secrets, config: \
+                 {{secrets: [{{source: {{type: env, var: T}}, rules: [{{host: chatgpt.com}}], inject: {{header: {header}}}}}]}}}}]\n"
+            );
+            answered(Config::parse(&text, &|_| None).unwrap().config)
+        };
+        let note = "proxy.harness_logins: POST https://auth.openai.com/oauth/token is answered with stand-ins: a token \
+                    call of openai-codex, since T sets Authorization on chatgpt.com";
+        assert_eq!(found("authorization", ""), [note]);
+        assert_eq!(found("X-Other", ""), [""; 0]);
+        assert_eq!(found("Authorization", "proxy: {harness_logins: {answer: never}}\n"), [""; 0]);
+    }
 
     #[test]
     fn files_that_a_start_would_miss_are_named_by_their_key() {

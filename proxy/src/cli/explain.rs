@@ -13,7 +13,9 @@ use std::process::ExitCode;
 
 use super::flags::{self, Command, Kind, Spec};
 use crate::config::Config;
+use crate::respond::TOKEN_CALL;
 use asked::Asked;
+use decide::Outcome;
 
 const COMMAND: &Command = &Command {
     words: Some("iron-proxy explain -config FILE METHOD URL"),
@@ -52,26 +54,29 @@ pub(super) fn main(args: &[String]) -> ExitCode {
     match explained() {
         Ok(explained) => {
             super::out(&explained.text);
-            if explained.forwarded { ExitCode::SUCCESS } else { ExitCode::from(super::FAILURE) }
+            if explained.refused { ExitCode::from(super::FAILURE) } else { ExitCode::SUCCESS }
         }
         Err(problem) => super::fail(&problem),
     }
 }
 
-/// What is printed, and whether the request would be forwarded.
+/// What is printed, and whether the request would be refused.
 struct Explained {
     text: String,
-    forwarded: bool,
+    refused: bool,
 }
 
 fn explain(shown: Config, used: Config, asked: &Asked) -> Result<Explained, String> {
     let decided = decide::decide(used, asked)?;
     let lines = lines::lines(&shown.transforms, asked, &decided);
-    let (end, forwarded) = match &decided.outcome {
-        Ok(()) => ("forwarded".to_owned(), true),
-        Err(why) => (format!("refused {why}"), false),
+    let (end, refused) = match &decided.outcome {
+        Ok(Outcome::Forwarded) => ("forwarded".to_owned(), false),
+        Ok(Outcome::Answered) => {
+            (format!("answered ({TOKEN_CALL}): with stand-ins, and nothing is sent"), false)
+        }
+        Err(why) => (format!("refused {why}"), true),
     };
-    Ok(Explained { text: format!("{lines}=> {end}\n"), forwarded })
+    Ok(Explained { text: format!("{lines}=> {end}\n"), refused })
 }
 
 #[cfg(test)]

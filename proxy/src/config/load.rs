@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use centaur_net::guard::{DEFAULT_DENY_CIDRS, DialGuard};
 use centaur_net::resolve::Resolver;
@@ -13,8 +14,8 @@ use tracing::Level;
 use super::env::{Context, Env, Section};
 use super::error::ConfigErrors;
 use super::{
-    Config, ManagementConfig, ProxyConfig, TlsConfig, TlsMode, client_auth, dns, formatters, inert, limits,
-    listen, tables, upstream_proxy,
+    Config, ManagementConfig, ProxyConfig, TlsConfig, TlsMode, client_auth, dns, formatters, harness, inert,
+    limits, listen, tables, upstream_proxy,
 };
 
 /// Variable of the management key, unless another is named.
@@ -198,6 +199,7 @@ fn read(root: &Node, context: Context<'_>, occasion: Occasion) -> Option<Config>
         upstream_deny_cidrs,
         upstream_proxy: upstream_proxy::read(proxy_section.key("upstream_proxy"), context),
         client_auth: proxy_section.key("client_auth").and_then(|cursor| client_auth::read(&cursor, context)),
+        harness_logins: Arc::new(harness::read(proxy_section.key("harness_logins"), context)),
         timeouts: limits::timeouts(proxy_section.key("timeouts"), context),
         limits: limits::limits(proxy_section.key("limits"), context),
     };

@@ -111,6 +111,12 @@ pub static PROXY: Table = Table {
         ),
         key("upstream_proxy", Kind::Table(&UPSTREAM_PROXY), "direct", "Proxies further up."),
         key("client_auth", Kind::Table(&CLIENT_AUTH), "off", "Who may use the proxy at all."),
+        key(
+            "harness_logins",
+            Kind::Table(&HARNESS_LOGINS),
+            "",
+            "Token calls of an agent's own program, which the proxy answers itself.",
+        ),
         key("timeouts", Kind::Table(&TIMEOUTS), "", "Time limits."),
         key("limits", Kind::Table(&LIMITS), "", "Limits on what clients may use."),
     ],
@@ -141,6 +147,43 @@ pub static CLIENT_AUTH: Table = Table {
         key("token_file", Kind::Text, "", "File that holds it; not together with `token_env`."),
         key("client_ca", Kind::Text, "", "PEM file of roots for TLS client certificates."),
         key("allow_cidrs", TEXTS, "[]", "Client addresses that need neither."),
+    ],
+};
+
+/// `proxy.harness_logins`
+pub static HARNESS_LOGINS: Table = Table {
+    name: "config.HarnessLogins",
+    doc: "Logins whose token calls are answered with stand-ins and never forwarded.",
+    keys: &[
+        key(
+            "answer",
+            Kind::Choice(&["bound", "always", "never"]),
+            "bound",
+            "`bound`: those of a login while a credential is bound that sets `Authorization` on one of its `api_hosts`.",
+        ),
+        key(
+            "logins",
+            Kind::List(&Kind::Table(&HARNESS_LOGIN)),
+            "openai-codex and anthropic-claude",
+            "Which there are. A list replaces the default.",
+        ),
+    ],
+};
+
+/// One of `proxy.harness_logins.logins`
+pub static HARNESS_LOGIN: Table = Table {
+    name: "config.HarnessLogin",
+    doc: "A login.",
+    keys: &[
+        key("name", Kind::Text, "", "What audit lines call it. Required."),
+        key("shape", Kind::Choice(&["openai", "claude"]), "", "The form of its answers. Required."),
+        key("api_hosts", TEXTS, "", "Hosts where its access token is used. At least one."),
+        key(
+            "token_urls",
+            TEXTS,
+            "",
+            "URLs where its tokens are renewed; without a port, every port is meant. At least one.",
+        ),
     ],
 };
 

@@ -23,6 +23,7 @@ use centaur_policies::spec::{AllowlistSpec, TransformSpec};
 use serde_json::{Value, json};
 
 use super::settings::AllowHosts;
+use crate::harness::HarnessLogins;
 use crate::pipeline::{Pipeline, Stage};
 use crate::sources::SourcePool;
 
@@ -40,6 +41,7 @@ pub struct Policy {
     principal: String,
     epoch: u64,
     parts: Parts,
+    harness: Arc<HarnessLogins>,
 }
 
 /// Where the credentials apply, by the member they came in.
@@ -137,7 +139,14 @@ impl Policy {
             principal: String::new(),
             epoch: 1,
             parts,
+            harness: Arc::default(),
         }
+    }
+
+    /// The same with these logins, which stay local.
+    #[must_use]
+    pub fn answering(self, harness: Arc<HarnessLogins>) -> Self {
+        Self { harness, ..self }
     }
 
     /// What it consists of.
@@ -222,7 +231,7 @@ impl Policy {
     pub fn pipeline(&self) -> Pipeline {
         let allowlist = self.rules.as_ref().map_or(&self.local[..], std::slice::from_ref);
         let stages = [allowlist, &self.secrets, &self.transforms, &self.mcp].concat();
-        Pipeline::of(stages, self.epoch)
+        Pipeline::of(stages, &self.harness, self.epoch)
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use centaur_policies::host::CanonicalHost;
 use centaur_policies::pattern::Scheme;
 use centaur_policies::rule::{Candidates, RuleSet, Target};
-use centaur_policies::spec::{ReplaceSpec, SecretMode, SecretSpec};
+use centaur_policies::spec::{InjectPlace, InjectSpec, ReplaceSpec, SecretMode, SecretSpec};
 use centaur_transform::scrub::MIN_LEN;
 use centaur_transform::swap::{SwapError, Swapped, Verdict};
 use centaur_transform::{Inject, InjectError, SwapSet};
@@ -19,6 +19,7 @@ use smallvec::SmallVec;
 pub use self::body::LateSwap;
 use super::annotations::Annotations;
 use super::{Changed, Findings, Passage};
+use crate::harness;
 use crate::refusal::Refusal;
 use crate::sources::{SecretValue, Source, SourcePool};
 
@@ -179,6 +180,15 @@ impl Entry {
         self.id
     }
 
+    /// Its name, if it sets `Authorization` on some request to this host over TLS.
+    pub(super) fn sets_authorization(&self, host: &CanonicalHost) -> Option<String> {
+        let SecretMode::Inject(inject) = &self.spec.mode else { return None };
+        let InjectPlace::Header(header) = &inject.place else { return None };
+        let sets = header.eq_ignore_ascii_case(http::header::AUTHORIZATION.as_str())
+            && self.spec.rules.matches_host(host, Scheme::Https.default_port(), Some(Scheme::Https));
+        sets.then(|| self.name.clone())
+    }
+
     async fn value(&self, withdrawn: bool) -> Option<Arc<SecretValue>> {
         if withdrawn { None } else { self.source.current().await.ok() }
     }
@@ -205,6 +215,9 @@ impl Entry {
     fn placeholder(&self) -> &str {
         match &self.spec.mode {
             SecretMode::Replace(replace) => &replace.placeholder,
+            SecretMode::Inject(InjectSpec { place: InjectPlace::Header(header), .. }) => {
+                harness::stand_in(header).unwrap_or(&self.name)
+            }
             SecretMode::Inject(_) => &self.name,
         }
     }

@@ -17,13 +17,13 @@ use crate::audit::{Audit, Mode, Record, Trace};
 use crate::body::ClientBody;
 use crate::config::{Config, ProxyConfig, TlsMode};
 use crate::metrics::Metrics;
-use crate::pipeline::{Passage, Permit, Pipeline};
+use crate::pipeline::{Decision, Passage, Permit, Pipeline};
 use crate::refusal::Refusal;
 use crate::sink::Sink;
 use crate::sources::SourcePool;
 use crate::target::{Path, RequestTarget};
 use crate::upstream::UpstreamError;
-use crate::{hop, websocket};
+use crate::{harness, hop, websocket};
 
 /// What is seen of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,16 @@ pub(super) struct Decided {
     pub(super) seen: Seen,
     /// What each transform did, up to the one that refused.
     pub(super) traces: Vec<Trace>,
-    pub(super) outcome: Result<(), Why>,
+    pub(super) outcome: Result<Outcome, Why>,
+    /// A token call of a harness login, in words.
+    pub(super) token_call: Option<String>,
+}
+
+/// What becomes of a request that is not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Forwarded,
+    Answered,
 }
 
 /// Why it is not forwarded.
@@ -84,7 +93,8 @@ pub(super) fn decide(mut config: Config, asked: &Asked) -> Result<Decided, Strin
     let presets: Vec<_> = secrets(&transforms)
         .map(|secret| pool.preset(&secret.source, Secret::new("value".to_owned())))
         .collect();
-    let pipeline = Pipeline::build(transforms, &pool).map_err(|error| error.to_string())?;
+    let pipeline = Pipeline::build(transforms, &config.proxy.harness_logins, &pool)
+        .map_err(|error| error.to_string())?;
     drop(presets);
     let upstream = Reach::new(&config.proxy)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -97,21 +107,30 @@ pub(super) fn decide(mut config: Config, asked: &Asked) -> Result<Decided, Strin
     };
     let audit = Audit::new(Sink::new(std::io::sink()), Metrics::new());
     let mut record = audit.open(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Mode::Mitm);
-    let permit = match seen {
+    let host = (&asked.host, asked.port);
+    let decision = match seen {
         Seen::Whole => runtime.block_on(request(&pipeline, asked, &mut record)).map(Some),
         Seen::Tunnel if config.tls.mode == TlsMode::SniOnly => {
-            pipeline.relay(&asked.host, asked.port, "CONNECT", &mut record).map(Some)
+            let permit = pipeline.relay(host.0, host.1, "CONNECT", &mut record);
+            permit.map(|permit| Some(Decision::Forward(permit)))
         }
-        Seen::Tunnel => pipeline.tunnel(&asked.host, asked.port, &mut record).map(|()| None),
-        Seen::ServerName => pipeline.relay(&asked.host, asked.port, "", &mut record).map(Some),
+        Seen::Tunnel => pipeline.tunnel(host.0, host.1, &mut record).map(|()| None),
+        Seen::ServerName => {
+            let permit = pipeline.relay(host.0, host.1, "", &mut record);
+            permit.map(|permit| Some(Decision::Forward(permit)))
+        }
     };
-    let outcome = match permit {
-        Ok(Some(permit)) => upstream.check(&permit),
-        Ok(None) => Ok(()),
+    let outcome = match decision {
+        Ok(Some(Decision::Forward(permit))) => upstream.check(&permit).map(|()| Outcome::Forwarded),
+        Ok(Some(Decision::Answer(_))) => Ok(Outcome::Answered),
+        Ok(None) => Ok(Outcome::Forwarded),
         Err(refusal) => Err(refusal.into()),
     };
-    let traces = std::mem::take(&mut record.request_traces);
-    Ok(Decided { seen, traces, outcome })
+    let mut traces = std::mem::take(&mut record.request_traces);
+    let shown = traces.len();
+    traces.retain(|trace| &*trace.name != harness::TRACE);
+    let reason = pipeline.harness().at(host.0, host.1, &asked.path).filter(|_| traces.len() < shown);
+    Ok(Decided { seen, traces, outcome, token_call: reason.map(ToString::to_string) })
 }
 
 fn secrets(
@@ -125,7 +144,7 @@ fn secrets(
 }
 
 /// The steps of an exchange up to the permit.
-async fn request(pipeline: &Pipeline, asked: &Asked, record: &mut Record) -> Result<Permit, Refusal> {
+async fn request(pipeline: &Pipeline, asked: &Asked, record: &mut Record) -> Result<Decision, Refusal> {
     let mut parts = asked.parts();
     let sni = (asked.scheme == Scheme::Https).then(|| asked.host.clone());
     let path = Path { scheme: asked.scheme, sni, tunnel: None, proxy_requests: false };

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::asked::Asked;
 use super::decide::{Decided, Seen};
 use crate::audit::{Action, Trace};
+use crate::harness::TRACE;
 
 /// The request, then the transforms up to the one that refused it.
 pub(super) fn lines(transforms: &[(String, TransformSpec)], asked: &Asked, decided: &Decided) -> String {
@@ -29,6 +30,10 @@ pub(super) fn lines(transforms: &[(String, TransformSpec)], asked: &Asked, decid
             "tls.mode is sni-only: decided on the server name; no method, path or header is seen\n"
         }
     });
+    if let Some(why) = &decided.token_call {
+        let _ = writeln!(text, "{TRACE}: {why}; no transform is asked");
+        return text;
+    }
     for (n, ((name, spec), trace)) in transforms.iter().zip(&decided.traces).enumerate() {
         let _ = write!(text, "transforms[{n}] {name}:");
         if let TransformSpec::Secrets(entries) = spec {
@@ -52,6 +57,12 @@ fn line(spec: &TransformSpec, asked: &Asked, seen: Seen, trace: &Trace) -> Strin
         }
         TransformSpec::Allowlist(_) if notes["action"] == "warn" => {
             "no rule matches; warn: true lets it pass".to_owned()
+        }
+        TransformSpec::Allowlist(_) if notes[TRACE].is_string() => {
+            format!(
+                "no rule matches; open for the token calls of {}",
+                notes[TRACE].as_str().unwrap_or_default()
+            )
         }
         TransformSpec::Allowlist(spec) => match matching(&spec.rules, asked, seen) {
             Some(rule) => format!("allowed by {}", shown(&spec.rules, rule)),

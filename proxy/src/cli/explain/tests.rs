@@ -22,7 +22,7 @@ fn asked(method: &str, url: &str, headers: &[&str], body: &str) -> Asked {
 fn run_with(head: &str, asked: &Asked) -> (String, bool) {
     let load = || Config::parse(&format!("{head}{TRANSFORMS}"), &|_| None).unwrap().config;
     let explained = explain(load(), load(), asked).unwrap();
-    (explained.text, explained.forwarded)
+    (explained.text, !explained.refused)
 }
 
 fn run(asked: &Asked) -> (String, bool) {
@@ -141,4 +141,41 @@ fn a_required_parameter_is_refused_without_its_placeholder() {
     assert!(text.contains("placed: KEY at query:key\n") && text.ends_with("=> forwarded\n"), "{text}");
     let text = verdict("https://a.test/tok?q=tok&key=own");
     assert!(text.contains("=> refused (placeholder-missing): KEY is required here"), "{text}");
+}
+
+#[test]
+fn a_token_call_of_a_bound_login_is_answered_and_says_why() {
+    let bound = |host: &str| {
+        let text = format!(
+            "{BASE}transforms:\n- {{name: allowlist, config: {{rules: [{{host: chatgpt.com}}]}}}}\n- {{name: secrets, config: {{secrets: [{{\
+             source: {{type: env, var: CODEX}}, rules: [{{host: {host}}}], inject: {{header: Authorization, formatter: 'Bearer {{{{.Value}}}}'}}}}]}}}}\n"
+        );
+        move |asked: &Asked| {
+            let load = || Config::parse(&text, &|_| None).unwrap().config;
+            let explained = explain(load(), load(), asked).unwrap();
+            (explained.text, !explained.refused)
+        }
+    };
+    let url = "https://auth.openai.com/oauth/token";
+    let refresh = "grant_type=refresh_token&refresh_token=fake";
+    let (text, good) = bound("chatgpt.com")(&asked("POST", url, &[], refresh));
+    assert!(good);
+    assert_eq!(
+        text,
+        "POST https://auth.openai.com:443/oauth/token
+harness_logins: a token call of openai-codex, since CODEX sets Authorization on chatgpt.com; no transform is asked
+=> answered (token-call-answered): with stand-ins, and nothing is sent
+"
+    );
+    let (text, good) = bound("chatgpt.com")(&asked("GET", url, &[], ""));
+    assert!(!good && text.contains("=> refused (token-call-method): the proxy answers"), "{text}");
+    let (text, good) = bound("chatgpt.com")(&asked("CONNECT", "https://auth.openai.com/", &[], ""));
+    assert!(
+        good && text.contains("allowlist: no rule matches; open for the token calls of openai-codex"),
+        "{text}"
+    );
+    let (text, good) = bound("chatgpt.com")(&asked("POST", "https://auth.openai.com/other", &[], refresh));
+    assert!(!good && text.contains("=> refused (no-rule)"), "{text}");
+    let (text, good) = bound("other.test")(&asked("POST", url, &[], refresh));
+    assert!(!good && text.contains("=> refused (no-rule)"), "{text}");
 }

@@ -6,13 +6,21 @@ use centaur_policies::rule::{Destination, Rule, RuleSet};
 use centaur_policies::spec::{AllowlistSpec, TransformSpec};
 
 use super::*;
+use crate::harness::HarnessLogins;
 use crate::pipeline::{Gate, Reach};
 use crate::sources::SourcePool;
 
 fn allowing(host: &str) -> Arc<Pipeline> {
     let rules = RuleSet::new(vec![Rule::from(Destination::Host(HostPattern::parse(host).unwrap()))]);
     let spec = TransformSpec::Allowlist(AllowlistSpec { rules, warn: false });
-    Arc::new(Pipeline::build(vec![("allowlist".to_owned(), spec)], &SourcePool::default()).unwrap())
+    Arc::new(
+        Pipeline::build(
+            vec![("allowlist".to_owned(), spec)],
+            &HarnessLogins::default(),
+            &SourcePool::default(),
+        )
+        .unwrap(),
+    )
 }
 
 fn tunnel(host: &str) -> Used {
