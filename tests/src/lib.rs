@@ -25,6 +25,7 @@ pub mod load;
 pub mod next_proxy;
 pub mod origin;
 pub mod pki;
+pub mod providers;
 pub mod proxy;
 pub mod raw;
 pub mod real;
