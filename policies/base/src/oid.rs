@@ -6,7 +6,9 @@
 //! To add a kind: one line in the call of `kinds!` at the end of this file, and its row in the vectors of the tests.
 
 mod secret;
+mod words;
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
@@ -43,20 +45,27 @@ pub trait Oid: Copy + Eq + std::fmt::Display + std::str::FromStr<Err = OidError>
 /// Sqids over the alphabet of one prefix.
 struct Codec {
     prefix: &'static str,
-    sqids: LazyLock<Option<Sqids>, Box<dyn FnOnce() -> Option<Sqids> + Send>>,
+    /// Knows no words; decodes too, for which words do not matter.
+    plain: Lazy,
+    /// Encodes those few that may hold a word.
+    careful: Lazy,
 }
+
+type Lazy = LazyLock<Option<Sqids>, Box<dyn FnOnce() -> Option<Sqids> + Send>>;
 
 impl Codec {
     fn new(prefix: &'static str) -> Self {
-        let build =
-            move || Sqids::builder().alphabet(alphabet(prefix)).min_length(MIN_CODE_LENGTH).build().ok();
-        Self { prefix, sqids: LazyLock::new(Box::new(build)) }
+        let builder = move || Sqids::builder().alphabet(alphabet(prefix)).min_length(MIN_CODE_LENGTH);
+        let plain = move || builder().blocklist(HashSet::new()).build().ok();
+        let careful = move || builder().build().ok();
+        Self { prefix, plain: LazyLock::new(Box::new(plain)), careful: LazyLock::new(Box::new(careful)) }
     }
 
     /// The text of a row's number. The alphabets are fixed and a test encodes under each, so neither failure of the
     /// library can happen; an empty code would be refused by [`Codec::decode`].
     fn encode(&self, row: i64) -> String {
-        let code = self.sqids.as_ref().and_then(|sqids| sqids.encode(&[row.cast_unsigned()]).ok());
+        let of = |sqids: &Lazy| sqids.as_ref()?.encode(&[row.cast_unsigned()]).ok();
+        let code = of(&self.plain).filter(|code| !words::may_be_in(code)).or_else(|| of(&self.careful));
         format!("{}_{}", self.prefix, code.unwrap_or_default())
     }
 
@@ -73,7 +82,7 @@ impl Codec {
         if !plausible {
             return None;
         }
-        let numbers = self.sqids.as_ref()?.decode(code);
+        let numbers = self.plain.as_ref()?.decode(code);
         let &[number] = numbers.as_slice() else { return None };
         let row = i64::try_from(number).ok().filter(|row| *row >= 1)?;
         (self.encode(row) == text).then_some(row)

@@ -52,6 +52,24 @@ fn large_ids_are_those_of_the_reference() {
 }
 
 #[test]
+fn codes_avoid_the_words_that_the_library_avoids() {
+    let build = |words: bool| {
+        let builder = Sqids::builder().alphabet(alphabet("grant")).min_length(MIN_CODE_LENGTH);
+        if words { builder } else { builder.blocklist(HashSet::new()) }.build().expect("an alphabet")
+    };
+    let (library, without) = (build(true), build(false));
+    let mut avoided = 0;
+    for row in (1..20_000).chain((1..2_000).map(|row| row * 4_611_686_018_427_387)) {
+        let numbers = [u64::try_from(row).expect("above zero")];
+        let code = library.encode(&numbers).expect("a code");
+        assert_eq!(text::<GrantId>(row), format!("grant_{code}"));
+        assert_eq!(format!("grant_{code}").parse::<GrantId>().map(Oid::row), Ok(row));
+        avoided += u32::from(without.encode(&numbers).expect("a code") != code);
+    }
+    assert!(avoided > 0, "otherwise this has shown nothing");
+}
+
+#[test]
 fn alphabets_are_permuted_per_prefix() {
     let permuted = |prefix| alphabet(prefix).into_iter().collect::<String>();
     assert_eq!(permuted("ssr"), "5ZlTQYzbiDE4s6MBpcwSmeaCo309xvkt12ygFOrKAUNqPGH8hX7dLfVnRIJWju");
