@@ -33,7 +33,7 @@ pub struct App(Arc<Inner>);
 
 struct Inner {
     store: Store,
-    config: Config,
+    config: Arc<Config>,
     failed_auth: FailedAuth,
     engine: Engine,
     metrics: Metrics,
@@ -139,7 +139,7 @@ impl Server {
         let address = listener.local_addr().map_err(|error| StartError::Listen(listen, error))?;
         let (stopping, _) = watch::channel(false);
         let metrics = Metrics::new(&store);
-        let failed_auth = FailedAuth::default();
+        let (config, failed_auth) = (Arc::new(config), FailedAuth::default());
         let engine = Engine::new(&store, &config, metrics.sync.clone());
         let app = App(Arc::new(Inner { store, config, failed_auth, engine, metrics, oauth, stopping }));
         Ok(Self { app, listener, address, spool })

@@ -17,6 +17,7 @@ mod fallback;
 mod input;
 mod overlap;
 mod payload;
+mod piece;
 mod postgres;
 mod standing;
 

@@ -6,18 +6,18 @@
 //! configuration costs a part of one small query.
 
 mod acknowledged;
+mod builder;
 mod built;
 mod counters;
 mod feed;
 mod notes;
+mod parts;
 mod reads;
 mod state;
 mod wake;
 mod world;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use centaur_base::oid::ProxyId;
 use centaur_store::{Acknowledged, Micros, Proxy, ProxyAuth, ReadTx, Seen, Store, StoreError, TokenHash};
@@ -28,11 +28,13 @@ pub(crate) use self::acknowledged::Acknowledgement;
 pub(crate) use self::built::Lists;
 pub(crate) use self::counters::Counters;
 pub(crate) use self::feed::Waiting;
+pub(crate) use self::parts::Parts;
 pub(crate) use self::state::Known;
 pub(crate) use self::wake::Wake;
 pub(crate) use self::world::{Load, World};
 
-use self::built::{Built, Key, Versions};
+use self::builder::{Builder, Made, Unbuilt};
+use self::built::Versions;
 use self::feed::Feed;
 use self::notes::Notes;
 use self::reads::{Shared, Unread};
@@ -40,8 +42,9 @@ use self::state::{Hit, Look};
 use crate::config::Config;
 use crate::metrics::SyncMetrics;
 
-/// How long a request waits for another one that builds the same configuration.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How often memory is looked into for what was just put in, before it is read apart from that: other changes may take it
+/// out at once.
+const LOOKS: usize = 3;
 
 /// What is kept between requests.
 #[derive(Debug)]
@@ -49,8 +52,7 @@ pub(crate) struct Engine {
     shared: Arc<Shared>,
     feed: Feed,
     notes: Arc<Notes>,
-    /// One builder per configuration.
-    building: Mutex<HashMap<Key, Arc<tokio::sync::Mutex<()>>>>,
+    builder: Arc<Builder>,
 }
 
 /// What a proxy gets now.
@@ -77,7 +79,7 @@ pub(crate) enum SyncError {
     /// The token is that of a proxy that was deleted.
     #[error("revoked token")]
     Revoked,
-    /// Another request builds the same configuration, and takes long.
+    /// Very many are built at the same time, and it takes long.
     #[error("being rebuilt")]
     Rebuilding,
     /// The change feed could not be read.
@@ -86,6 +88,18 @@ pub(crate) enum SyncError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store, as all hear who waited for the same read.
+    #[error(transparent)]
+    Unbuilt(Arc<StoreError>),
+}
+
+impl From<Unbuilt> for SyncError {
+    fn from(why: Unbuilt) -> Self {
+        match why {
+            Unbuilt::Late => Self::Rebuilding,
+            Unbuilt::Store(error) => Self::Unbuilt(error),
+        }
+    }
 }
 
 impl From<Unread> for SyncError {
@@ -96,11 +110,17 @@ impl From<Unread> for SyncError {
 
 impl Engine {
     /// Nothing is read before the first sync. Counts into `metrics`.
-    pub(crate) fn new(store: &Store, config: &Config, metrics: SyncMetrics) -> Self {
+    pub(crate) fn new(store: &Store, config: &Arc<Config>, metrics: SyncMetrics) -> Self {
         let notices = config.notices.then(|| store.notices());
         let shared = Arc::new(Shared::new(store.clone(), config.sync_memory, metrics));
         let notes = Arc::new(Notes::new(shared.clone()));
-        Self { shared, feed: Feed::new(notices), notes, building: Mutex::default() }
+        let builder = Builder::new(shared.clone(), config.clone());
+        Self { shared, feed: Feed::new(notices), notes, builder }
+    }
+
+    /// Secrets that were read before.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.builder.parts
     }
 
     /// What it has done.
@@ -142,34 +162,55 @@ impl Engine {
     /// [`SyncError`]
     pub(crate) async fn whole(&self, config: &Config, token: &TokenHash) -> Result<Current, SyncError> {
         self.shared.fresh().await?;
-        let key = match self.look(token, false) {
-            Look::Hit(hit) if hit.built.lists.is_some() => return Ok(self.kept(*hit, config)),
-            Look::Hit(hit) => hit.proxy.key,
-            Look::Build(key) => key,
-            Look::Nothing => self.read_row(token).await?,
-        };
-        let is_whole = |hit: &Hit| hit.built.lists.is_some();
-        self.build(config, token, key, false, is_whole).await
+        self.found(config, token, false, true).await
     }
 
     async fn known(&self, config: &Config, token: &TokenHash, wake: bool) -> Result<Current, SyncError> {
-        let key = match self.look(token, wake) {
-            Look::Hit(hit) => return Ok(self.kept(*hit, config)),
-            Look::Build(key) => key,
-            Look::Nothing => {
-                let key = self.read_row(token).await?;
-                if let Look::Hit(hit) = self.look(token, wake) {
-                    return Ok(self.kept(*hit, config));
-                }
-                key
-            }
-        };
-        self.build(config, token, key, wake, |_| true).await
+        self.found(config, token, wake, false).await
     }
 
-    fn kept(&self, hit: Hit, config: &Config) -> Current {
-        self.shared.metrics.reused();
-        current(hit, config)
+    /// What memory has, which holds as of a moment after the call, or what is built. `whole`: with the lists.
+    async fn found(
+        &self,
+        config: &Config,
+        token: &TokenHash,
+        wake: bool,
+        whole: bool,
+    ) -> Result<Current, SyncError> {
+        let serves = |hit: &Hit| !whole || hit.built.lists.is_some();
+        for _ in 0..LOOKS {
+            let proxy = match self.look(token, wake) {
+                Look::Hit(hit) if serves(&hit) => {
+                    self.shared.metrics.reused();
+                    return Ok(current(*hit, config));
+                }
+                Look::Hit(hit) => hit.proxy,
+                Look::Build(proxy) => proxy,
+                Look::Nothing => {
+                    let mut tx = self.shared.store.read().await?;
+                    self.read_proxy(&mut tx, token).await?;
+                    continue;
+                }
+            };
+            let made = self.builder.build(proxy.key).await?;
+            let last = self.shared.state().last;
+            if made.change > last {
+                // Until then nobody knows whether it is still the proxy's.
+                self.shared.fresh().await?;
+            }
+            match self.look(token, wake) {
+                Look::Hit(hit) if serves(&hit) => return Ok(current(*hit, config)),
+                Look::Hit(hit) if Arc::ptr_eq(&hit.proxy, &proxy) => return Ok(made.of(proxy, config)),
+                // Something else changed since it was built; it is later than the call all the same.
+                Look::Build(still) if Arc::ptr_eq(&still, &proxy) => return Ok(made.of(proxy, config)),
+                _ => {}
+            }
+        }
+        // All at one moment, the token too.
+        let mut tx = self.shared.store.read().await?;
+        let proxy = self.read_proxy(&mut tx, token).await?;
+        let made = self.builder.alone(&mut tx, proxy.key).await?;
+        Ok(made.of(proxy, config))
     }
 
     fn look(&self, token: &TokenHash, wake: bool) -> Look {
@@ -177,14 +218,7 @@ impl Engine {
         self.shared.state().look(token, now, wake)
     }
 
-    /// Reads the proxy of a token; what its configuration is made from.
-    async fn read_row(&self, token: &TokenHash) -> Result<Key, SyncError> {
-        let mut tx = self.shared.store.read().await?;
-        let read = self.read_proxy(&mut tx, token).await?;
-        Ok(read.proxy.key)
-    }
-
-    async fn read_proxy(&self, tx: &mut ReadTx, token: &TokenHash) -> Result<ReadProxy, SyncError> {
+    async fn read_proxy(&self, tx: &mut ReadTx, token: &TokenHash) -> Result<Arc<Known>, SyncError> {
         self.shared.counters.rows.add();
         let seq = tx.last_change().await?;
         let (proxy, until) = match tx.proxy_by_token(token).await? {
@@ -194,51 +228,9 @@ impl Engine {
         };
         let versions = versions(tx, &proxy).await?;
         self.notes.learn(&proxy);
-        let (known, generation) = (Arc::new(Known::of(&proxy)), proxy.generation);
+        let known = Arc::new(Known::of(&proxy));
         self.shared.state().put_row(seq, *token, known.clone(), until, versions);
-        Ok(ReadProxy { proxy: known, versions, generation })
-    }
-
-    /// Builds a configuration, or waits for who does. `serves`: whether what was built in the meantime will do.
-    async fn build(
-        &self,
-        config: &Config,
-        token: &TokenHash,
-        key: Key,
-        wake: bool,
-        serves: impl Fn(&Hit) -> bool,
-    ) -> Result<Current, SyncError> {
-        let slot = self.slot(key);
-        let _turn = tokio::time::timeout(PATIENCE, slot.lock()).await.map_err(|_| SyncError::Rebuilding)?;
-        if let Look::Hit(hit) = self.look(token, wake)
-            && serves(&hit)
-        {
-            return Ok(self.kept(*hit, config));
-        }
-        // Everything anew, the token too: it may have taken a while until it was our turn.
-        let mut tx = self.shared.store.read().await?;
-        let ReadProxy { proxy, versions, generation } = self.read_proxy(&mut tx, token).await?;
-        if proxy.key != key {
-            return Err(SyncError::Rebuilding);
-        }
-        let load =
-            Load { principal: key.principal, fallback: key.fallback, mode: key.mode, with_expired: false };
-        let world = World::load(&mut tx, load, config).await?;
-        drop(tx);
-        let built = Built::new(versions, &world.assemble(config, &[]), config);
-        self.shared.counters.builds.add();
-        self.shared.metrics.built();
-        self.shared.state().put_built(key, built.clone());
-        Ok(current(Hit { proxy, generation, built, wake: None }, config))
-    }
-
-    /// The turn to build a configuration. Turns that nobody waits for are forgotten here.
-    fn slot(&self, key: Key) -> Arc<tokio::sync::Mutex<()>> {
-        let mut building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
-        if building.len() >= SLOTS {
-            building.retain(|_, slot| Arc::strong_count(slot) > 1);
-        }
-        building.entry(key).or_default().clone()
+        Ok(known)
     }
 
     /// Keeps what a proxy tells.
@@ -263,13 +255,12 @@ impl Engine {
     }
 }
 
-/// Turns that are kept though nobody may be waiting for them.
-const SLOTS: usize = 256;
-
-struct ReadProxy {
-    proxy: Arc<Known>,
-    versions: Versions,
-    generation: i64,
+impl Made {
+    /// As what a proxy gets, without a wake.
+    fn of(self, proxy: Arc<Known>, config: &Config) -> Current {
+        let generation = proxy.generation(self.built.versions);
+        current(Hit { proxy, generation, built: self.built, wake: None }, config)
+    }
 }
 
 impl Current {

@@ -71,11 +71,11 @@ async fn of_name(call: Call) -> Result<Response> {
 }
 
 async fn view(call: &Call, mut tx: ReadTx, row: &Principal) -> Result<Response> {
-    let (load, exclude) = (asked(call, &mut tx, row, false).await?, excluded(call));
+    let (load, exclude) = (asked(call, &mut tx, row).await?, excluded(call));
     // Of the principal alone: what a later difference is taken against.
     let is_plain = exclude.is_empty() && load.fallback.is_none();
     let is_kept = !is_plain || tx.kept_views(row.id).await?.contains(&row.config_version);
-    let world = World::load(&mut tx, load, call.app.config()).await?;
+    let world = loaded(call, &mut tx, load, false).await?;
     drop(tx);
     let effective = world.assemble(call.app.config(), &exclude);
     let body = effective.payload.redacted(&row.id.to_string()).to_string();
@@ -103,8 +103,8 @@ async fn view(call: &Call, mut tx: ReadTx, row: &Principal) -> Result<Response> 
 async fn explained(call: Call) -> Result {
     let mut tx = call.read().await?;
     let row = principal(&mut tx, call.param(0)).await?;
-    let load = asked(&call, &mut tx, &row, true).await?;
-    let world = World::load(&mut tx, load, call.app.config()).await?;
+    let load = asked(&call, &mut tx, &row).await?;
+    let world = loaded(&call, &mut tx, load, true).await?;
     drop(tx);
     let effective = world.assemble(call.app.config(), &excluded(&call));
     Ok(Answer::body(json!({ "data": explain(&effective.explained) })))
@@ -115,13 +115,17 @@ async fn tried(call: Call) -> Result {
     let probe = Probe::parse(&mut call.attributes()?)?;
     let mut tx = call.read().await?;
     let row = principal(&mut tx, call.param(0)).await?;
-    let load = asked(&call, &mut tx, &row, false).await?;
-    let world = World::load(&mut tx, load, call.app.config()).await?;
+    let load = asked(&call, &mut tx, &row).await?;
+    let world = loaded(&call, &mut tx, load, false).await?;
     drop(tx);
     let exclude = excluded(&call);
     let effective = world.assemble(call.app.config(), &exclude);
     let input = world.input(call.app.config(), &exclude);
     Ok(Answer::body(json!({ "data": dry_run(&effective, &input, &probe) })))
+}
+
+async fn loaded(call: &Call, tx: &mut ReadTx, load: Load, with_expired: bool) -> Result<World> {
+    Ok(World::load(tx, load, with_expired, call.app.engine().parts(), call.app.config()).await?)
 }
 
 async fn principal(tx: &mut ReadTx, text: &str) -> Result<Principal> {
@@ -131,7 +135,7 @@ async fn principal(tx: &mut ReadTx, text: &str) -> Result<Principal> {
 
 /// The principal, with the fallback that the query may name (`fallback_principal_id`, `fallback_mode`), as a proxy's
 /// record does.
-async fn asked(call: &Call, tx: &mut ReadTx, row: &Principal, with_expired: bool) -> Result<Load> {
+async fn asked(call: &Call, tx: &mut ReadTx, row: &Principal) -> Result<Load> {
     let text = |key: &str| call.query.value(key).filter(|text| !text.is_empty());
     let fallback = match text("fallback_principal_id") {
         Some(id) => Some(principal(tx, id).await?.id),
@@ -141,7 +145,7 @@ async fn asked(call: &Call, tx: &mut ReadTx, row: &Principal, with_expired: bool
         let problem = || ApiError::bad_request("fallback_mode must be one of per-target, when-empty, never");
         FallbackMode::parse(mode).ok_or_else(problem)
     });
-    Ok(Load { principal: Some(row.id), fallback, mode: mode.transpose()?, with_expired })
+    Ok(Load { principal: Some(row.id), fallback, mode: mode.transpose()? })
 }
 
 /// `exclude_roles`: foreign ids of roles whose grants do not count.

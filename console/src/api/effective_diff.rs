@@ -12,7 +12,6 @@ use super::principals;
 use super::routes::{Routes, route};
 use super::target::{found, oid};
 use crate::app::log;
-use crate::config::Config;
 use crate::effective::diff;
 use crate::openapi::{Parameter, Verb, integer, reference};
 use crate::sync::{Load, World};
@@ -44,7 +43,7 @@ async fn compared(call: Call) -> Result {
     let Some(before) = tx.kept_view(id, from).await? else {
         return Err(ApiError::unknown_view(from, &kept).into());
     };
-    let now = view(&mut tx, id, call.app.config()).await?;
+    let now = view(&mut tx, id, &call).await?;
     drop(tx);
     let before: Value = serde_json::from_str(&before)
         .map_err(|_| StoreError::Inconsistent { table: "config_views", detail: "body".to_owned() })?;
@@ -59,9 +58,10 @@ async fn compared(call: Call) -> Result {
 }
 
 /// What the principal alone gets, without values.
-async fn view(tx: &mut ReadTx, id: PrincipalId, config: &Config) -> Result<Value> {
-    let load = Load { principal: Some(id), fallback: None, mode: None, with_expired: false };
-    let world = World::load(tx, load, config).await?;
+async fn view(tx: &mut ReadTx, id: PrincipalId, call: &Call) -> Result<Value> {
+    let load = Load { principal: Some(id), fallback: None, mode: None };
+    let config = call.app.config();
+    let world = World::load(tx, load, false, call.app.engine().parts(), config).await?;
     Ok(world.assemble(config, &[]).payload.redacted(&id.to_string()))
 }
 

@@ -1,5 +1,7 @@
 //! Answers that are no success, and where their causes go.
 
+use std::sync::Arc;
+
 use axum::response::{IntoResponse, Response};
 use centaur_store::{SAME_NAMESPACE, StoreError};
 use http::header::RETRY_AFTER;
@@ -17,7 +19,7 @@ pub(super) enum Failure {
     /// A good credential would have been let in; this one is asked not to try again for so many seconds.
     TooManyFailures(u64),
     /// The store; the cause is logged, not shown.
-    Store(StoreError),
+    Store(Arc<StoreError>),
 }
 
 impl From<ApiError> for Failure {
@@ -49,7 +51,7 @@ impl From<StoreError> for Failure {
                 log("warn", "the schema refused what was not checked", &[("rule", rule)]);
                 Self::Api(ApiError::unprocessable("a value is too long, or not one that can be kept"))
             }
-            _ => Self::Store(error),
+            _ => Self::Store(Arc::new(error)),
         }
     }
 }
@@ -65,7 +67,7 @@ impl IntoResponse for Failure {
             }
             Self::Store(error) => {
                 log("error", "the store failed", &[("error", &error.to_string()), ("cause", &cause(&error))]);
-                shown(&match error {
+                shown(&match *error {
                     StoreError::Busy | StoreError::Unavailable(_) => unavailable(),
                     _ => ApiError::internal(),
                 })

@@ -118,6 +118,7 @@ impl Asks {
             SyncError::Rebuilding => ApiError::not_ready().into(),
             SyncError::Unread => unavailable().into(),
             SyncError::Store(error) => Failure::from(error),
+            SyncError::Unbuilt(error) => Failure::Store(error),
         }
     }
 

@@ -1,17 +1,19 @@
 //! The steps, in their order.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::api_server::ApiServer;
 use super::claims::Claims;
-use super::deliver::deliver;
+use super::deliver::{Given, deliver};
 use super::entry::{Entry, entry};
 use super::explain::{Explained, Outcome, Supplier};
 use super::fallback::{Deliverable, merge};
 use super::input::{Input, Subject};
 use super::payload::Payload;
+use super::piece::{Item, Piece};
 use super::postgres::upstreams;
 use super::standing::{Class, Standing, standings};
 use crate::definition::SecretKind;
@@ -75,7 +77,7 @@ fn deliverables<'a>(
     let mut found = Vec::with_capacity(standings.len());
     for standing in standings {
         match deliver(standing.key, standing.secret, input) {
-            Ok(sources) => found.push(Deliverable { standing, sources }),
+            Ok(given) => found.push(Deliverable { standing, given }),
             Err(skip) => explained.push(standing.explained(Outcome::Skipped(skip))),
         }
     }
@@ -125,7 +127,7 @@ fn conflicts<'a, R: Copy + Ord>(
     let mut withheld: Vec<_> = ascending.iter().map(|_| None).collect();
     for at in order {
         let standing = &ascending[at].standing;
-        withheld[at] = claims.take(&standing.secret.oid, rank(standing), &standing.secret.body);
+        withheld[at] = claims.take(rank(standing), standing.secret);
     }
     withheld
 }
@@ -134,29 +136,42 @@ fn entries(
     ascending: &[Deliverable<'_>],
     outcomes: &[Option<Outcome>],
     input: &Input<'_>,
-) -> (Vec<Value>, Vec<Value>) {
+) -> (Vec<Item>, Vec<Item>) {
     let (mut secrets, mut transforms, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
     for (one, outcome) in ascending.iter().zip(outcomes) {
         if outcome.is_some() {
             continue;
         }
-        match entry(&one.standing.secret.body, &one.sources) {
-            Some(Entry::Secret(entry)) => secrets.push(entry),
-            Some(Entry::Transform(entry)) => transforms.push((block(one.standing.key.kind), entry)),
-            Some(Entry::Token(entry)) => tokens.push(entry),
-            None => {}
+        let piece = match &one.given {
+            Given::Piece(piece) => piece.clone(),
+            Given::Sources(sources) => match entry(&one.standing.secret.body, sources) {
+                Some(entry) => Arc::new(Piece::new(entry)),
+                None => continue,
+            },
+        };
+        match piece.entry() {
+            Entry::Secret(_) => secrets.push(Item::Shared(piece)),
+            Entry::Transform(_) => transforms.push((block(one.standing.key.kind), Item::Shared(piece))),
+            Entry::Token(token) => tokens.push(token.clone()),
         }
     }
     if let (Some(subject), Some(api_server)) = (input.subject, input.api_server) {
-        secrets.extend(api_server.entry(&subject.principal, input.now));
+        secrets.extend(api_server.entry(&subject.principal, input.now).map(Item::from));
     }
     // Stable, so that each block keeps the ascending order.
     transforms.sort_by_key(|(block, _)| *block);
     let mut transforms: Vec<_> = transforms.into_iter().map(|(_, entry)| entry).collect();
     if !tokens.is_empty() {
-        transforms.push(json!({ "name": "oauth_token", "config": { "tokens": tokens } }));
+        transforms.push(bundle(tokens).into());
     }
     (secrets, transforms)
+}
+
+/// One transform for all tokens. They are moved, for what is copied is not wiped.
+fn bundle(tokens: Vec<Value>) -> Value {
+    let config = Map::from_iter([("tokens".to_owned(), Value::Array(tokens))]);
+    let name = ("name".to_owned(), "oauth_token".into());
+    Value::Object(Map::from_iter([name, ("config".to_owned(), Value::Object(config))]))
 }
 
 /// The order of types within a payload.
@@ -178,8 +193,8 @@ fn changes_at(input: &Input<'_>) -> Option<i64> {
     let tokens = grants
         .iter()
         .filter_map(|grant| input.secrets.get(&grant.secret))
-        .flat_map(|secret| secret.body.credentials())
-        .filter_map(|credential| input.sources.broker(&credential)?.expires_at);
+        .flat_map(|secret| secret.credentials())
+        .filter_map(|credential| input.sources.broker(credential)?.expires_at);
     let renewal = match (input.subject, input.api_server) {
         (Some(subject), Some(_)) => ApiServer::renewed_at(&subject.principal, input.now),
         _ => None,

@@ -4,6 +4,7 @@
 use regex::{Regex, RegexBuilder};
 
 use super::explain::Withheld;
+use super::input::StoredSecret;
 use super::overlap::Reach;
 use crate::definition::{Body, Placement, Scope};
 
@@ -42,6 +43,19 @@ impl Place {
     }
 }
 
+/// What a credential writes, and for which requests.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) places: Vec<Place>,
+    pub(super) reaches: Vec<Reach>,
+}
+
+impl Claim {
+    pub(super) fn of(body: &Body) -> Self {
+        Self { places: places(body), reaches: reaches(body) }
+    }
+}
+
 /// The places that a credential writes.
 pub(super) fn places(body: &Body) -> Vec<Place> {
     let header = |name: &str| Place::Header(name.to_lowercase());
@@ -65,24 +79,17 @@ pub(super) fn places(body: &Body) -> Vec<Place> {
 }
 
 /// Where a credential applies.
-pub(super) fn reaches(body: &Body) -> Vec<Reach> {
+fn reaches(body: &Body) -> Vec<Reach> {
     body.rules().iter().map(|rule| Reach::of(&rule.scope)).collect()
 }
 
 /// The claims of all credentials that were let through so far.
 #[derive(Default)]
-pub(super) struct Claims<R> {
-    taken: Vec<Taken<R>>,
+pub(super) struct Claims<'a, R> {
+    taken: Vec<(R, &'a StoredSecret)>,
 }
 
-struct Taken<R> {
-    oid: String,
-    rank: R,
-    places: Vec<Place>,
-    reaches: Vec<Reach>,
-}
-
-impl<R: Copy + Ord> Claims<R> {
+impl<'a, R: Copy + Ord> Claims<'a, R> {
     /// Nothing claimed.
     pub(super) fn new() -> Self {
         Self { taken: Vec::new() }
@@ -90,18 +97,18 @@ impl<R: Copy + Ord> Claims<R> {
 
     /// Takes the claims of a credential, unless one of strictly higher rank has one that overlaps; then it takes
     /// none. Credentials have to come from the strongest to the weakest.
-    pub(super) fn take(&mut self, oid: &str, rank: R, body: &Body) -> Option<Withheld> {
-        let (places, reaches) = (places(body), reaches(body));
-        let stronger = self.taken.iter().filter(|taken| taken.rank > rank);
-        for winner in stronger {
-            let Some(place) =
-                places.iter().find(|place| winner.places.iter().any(|taken| taken.meets(place)))
+    pub(super) fn take(&mut self, rank: R, secret: &'a StoredSecret) -> Option<Withheld> {
+        let Claim { places, reaches } = secret.claim();
+        let stronger = self.taken.iter().filter(|(taken, _)| *taken > rank);
+        for (_, winner) in stronger {
+            let claim = winner.claim();
+            let Some(place) = places.iter().find(|place| claim.places.iter().any(|taken| taken.meets(place)))
             else {
                 continue;
             };
-            let meets = |reach: &Reach| winner.reaches.iter().any(|taken| taken.overlaps(reach));
+            let meets = |reach: &Reach| claim.reaches.iter().any(|taken| taken.overlaps(reach));
             if let Some(at) = reaches.iter().position(meets) {
-                let scope = body.rules().get(at).map(|rule| match &rule.scope {
+                let scope = secret.body.rules().get(at).map(|rule| match &rule.scope {
                     Scope::Host(text) | Scope::Cidr(text) => text.clone(),
                 });
                 return Some(Withheld::Conflict {
@@ -112,7 +119,7 @@ impl<R: Copy + Ord> Claims<R> {
             }
         }
         if !places.is_empty() && !reaches.is_empty() {
-            self.taken.push(Taken { oid: oid.to_owned(), rank, places, reaches });
+            self.taken.push((rank, secret));
         }
         None
     }

@@ -2,12 +2,15 @@
 //! reaches a proxy half nor suppresses another.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use centaur_base::Secret;
 use serde_json::{Map, Value};
 
+use super::entry::entry;
 use super::explain::Skip;
 use super::input::{Input, SecretKey, StoredSecret};
+use super::piece::Piece;
 use crate::definition::{Body, CredentialRef, Source, SourceType};
 
 /// Values that are not in the definition.
@@ -44,23 +47,60 @@ pub enum Resolution<'a> {
     Unavailable(String),
 }
 
-/// The sources of a secret as a proxy reads them, by path. Holds values.
-pub(super) type Sources = BTreeMap<String, Value>;
+/// The sources of a secret as a proxy reads them, by path. Holds values; wiped on drop.
+#[derive(Default)]
+pub(super) struct Sources(BTreeMap<String, Value>);
+
+impl Sources {
+    /// The resolved source at a path. All are there: a secret that lacks one is left out before.
+    pub(super) fn wire(&self, path: &str) -> Value {
+        self.0.get(path).cloned().unwrap_or(Value::Null)
+    }
+}
+
+impl Drop for Sources {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(crate::wire::wipe);
+    }
+}
+
+/// How far a secret is towards an entry.
+pub(super) enum Given {
+    /// Its sources are resolved.
+    Sources(Sources),
+    /// Its entry is made; nothing from outside of the secret is in it.
+    Piece(Arc<Piece>),
+}
 
 /// Resolves all sources of a secret.
 ///
 /// # Errors
 /// Why it cannot be delivered.
-pub(super) fn deliver(key: SecretKey, secret: &StoredSecret, input: &Input<'_>) -> Result<Sources, Skip> {
+pub(super) fn deliver(key: SecretKey, secret: &StoredSecret, input: &Input<'_>) -> Result<Given, Skip> {
     if matches!(&secret.body, Body::Static(secret) if secret.source.is_none()) {
         return Err(Skip::NoSource);
     }
-    let mut sources = Sources::new();
-    for (path, source) in secret.body.sources() {
-        let wire = wire(key, secret, &path, source, input)?;
-        sources.insert(path, wire);
+    let of_secret = secret.body.sources();
+    let is_own = |(path, source): &(String, &Source)| match source.source_type {
+        SourceType::ControlPlane => true,
+        SourceType::TokenBroker => false,
+        _ => matches!(input.sources.resolve(key, path, source), Resolution::ByProxy),
+    };
+    let is_own = of_secret.iter().all(is_own);
+    if let Some(piece) = secret.derived.piece.get().filter(|_| is_own) {
+        return Ok(Given::Piece(piece.clone()));
     }
-    Ok(sources)
+    let mut sources = Sources::default();
+    for (path, source) in of_secret {
+        let wire = wire(key, secret, &path, source, input)?;
+        sources.0.insert(path, wire);
+    }
+    match entry(&secret.body, &sources).filter(|_| is_own) {
+        Some(entry) => {
+            Ok(Given::Piece(secret.derived.piece.get_or_init(|| Arc::new(Piece::new(entry))).clone()))
+        }
+        None => Ok(Given::Sources(sources)),
+    }
 }
 
 fn wire(

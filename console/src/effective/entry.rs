@@ -7,8 +7,9 @@ use crate::definition::{
     AwsAuth, Body, GcpAuth, GcpCredentials, GcpIdToken, Hmac, OauthToken, Placement, Rule, Source,
     StaticSecret, workload_identity,
 };
+use crate::wire::wipe;
 
-/// An entry, by the list it belongs to.
+/// An entry, by the list it belongs to. Holds values; wiped on drop.
 pub(super) enum Entry {
     /// One of `secrets`.
     Secret(Value),
@@ -16,6 +17,22 @@ pub(super) enum Entry {
     Transform(Value),
     /// One of the `tokens` of the transform `oauth_token`.
     Token(Value),
+}
+
+impl Entry {
+    pub(super) fn value(&self) -> &Value {
+        match self {
+            Self::Secret(value) | Self::Transform(value) | Self::Token(value) => value,
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        match self {
+            Self::Secret(value) | Self::Transform(value) | Self::Token(value) => wipe(value),
+        }
+    }
 }
 
 /// The entry of a secret; `None` for a database, which is chosen first.
@@ -34,14 +51,9 @@ pub(super) fn entry(body: &Body, sources: &Sources) -> Option<Entry> {
     }
 }
 
-/// The resolved source at a path. All are there: a secret that lacks one was left out before.
-pub(super) fn source(sources: &Sources, path: &str) -> Value {
-    sources.get(path).cloned().unwrap_or(Value::Null)
-}
-
 fn static_secret(secret: &StaticSecret, sources: &Sources) -> Value {
     let mut entry = Map::new();
-    set(&mut entry, "source", source(sources, "source"));
+    set(&mut entry, "source", sources.wire("source"));
     set(&mut entry, "rules", rules(&secret.rules));
     match &secret.placement {
         Placement::Inject(inject) => set(&mut entry, "inject", json!(inject)),
@@ -56,7 +68,7 @@ fn static_secret(secret: &StaticSecret, sources: &Sources) -> Value {
 fn gcp_auth(secret: &GcpAuth, sources: &Sources) -> Map<String, Value> {
     let mut config = Map::new();
     match &secret.credentials {
-        GcpCredentials::Keyfile(_) => set(&mut config, "keyfile", source(sources, "keyfile")),
+        GcpCredentials::Keyfile(_) => set(&mut config, "keyfile", sources.wire("keyfile")),
         GcpCredentials::WorkloadIdentity(_) => set(&mut config, "credentials_provider", workload_identity()),
     }
     set_some(&mut config, "subject", secret.subject.as_ref());
@@ -67,7 +79,7 @@ fn gcp_auth(secret: &GcpAuth, sources: &Sources) -> Map<String, Value> {
 
 fn gcp_id_token(secret: &GcpIdToken, sources: &Sources) -> Map<String, Value> {
     let mut config = Map::new();
-    set(&mut config, "keyfile", source(sources, "keyfile"));
+    set(&mut config, "keyfile", sources.wire("keyfile"));
     set(&mut config, "audience", json!(secret.audience));
     set(&mut config, "rules", rules(&secret.rules));
     set_some(&mut config, "header", secret.header.as_ref());
@@ -76,10 +88,10 @@ fn gcp_id_token(secret: &GcpIdToken, sources: &Sources) -> Map<String, Value> {
 
 fn aws_auth(secret: &AwsAuth, sources: &Sources) -> Map<String, Value> {
     let mut config = Map::new();
-    set(&mut config, "access_key_id", source(sources, "access_key_id"));
-    set(&mut config, "secret_access_key", source(sources, "secret_access_key"));
+    set(&mut config, "access_key_id", sources.wire("access_key_id"));
+    set(&mut config, "secret_access_key", sources.wire("secret_access_key"));
     if secret.session_token.is_some() {
-        set(&mut config, "session_token", source(sources, "session_token"));
+        set(&mut config, "session_token", sources.wire("session_token"));
     }
     set_list(&mut config, "allowed_regions", &secret.allowed_regions);
     set_list(&mut config, "allowed_services", &secret.allowed_services);
@@ -111,7 +123,7 @@ fn oauth_token(secret: &OauthToken, sources: &Sources) -> Map<String, Value> {
     set(&mut token, "grant", secret.grant.as_str().into());
     set(&mut token, "token_endpoint", json!(secret.token_endpoint));
     for (name, _) in &secret.credentials {
-        set(&mut token, name, source(sources, &format!("credentials.{name}")));
+        set(&mut token, name, sources.wire(&format!("credentials.{name}")));
     }
     set_some(&mut token, "audience", secret.audience.as_ref());
     set_list(&mut token, "scopes", &secret.scopes);
@@ -126,7 +138,7 @@ fn oauth_token(secret: &OauthToken, sources: &Sources) -> Map<String, Value> {
 }
 
 fn named(of: &[(String, Source)], key: &str, sources: &Sources) -> Value {
-    let named = of.iter().map(|(name, _)| (name.clone(), source(sources, &format!("{key}.{name}"))));
+    let named = of.iter().map(|(name, _)| (name.clone(), sources.wire(&format!("{key}.{name}"))));
     Value::Object(named.collect())
 }
 

@@ -1,7 +1,6 @@
 //! What the acting user adds to the principal of the conversation.
 
-use super::claims::reaches;
-use super::deliver::Sources;
+use super::deliver::Given;
 use super::explain::{Explained, Outcome, Precedence, Withheld};
 use super::input::{StoredSecret, Subject};
 use super::overlap::Reach;
@@ -55,13 +54,7 @@ impl FallbackMode {
 /// A standing whose values are all there.
 pub(super) struct Deliverable<'a> {
     pub(super) standing: Standing<'a>,
-    pub(super) sources: Sources,
-}
-
-impl Drop for Deliverable<'_> {
-    fn drop(&mut self) {
-        self.sources.values_mut().for_each(crate::wire::wipe);
-    }
+    pub(super) given: Given,
 }
 
 /// Adds those of `extra` to `own` that the mode allows; `extra` holds what was decided for the fallback principal,
@@ -72,11 +65,8 @@ pub(super) fn merge<'a>(
     mode: FallbackMode,
     explained: &mut Vec<Explained>,
 ) -> bool {
-    let decided: Vec<_> = own
-        .iter()
-        .filter(|one| one.standing.is_decided())
-        .map(|one| (one.standing.secret, reaches(&one.standing.secret.body)))
-        .collect();
+    let decided: Vec<&StoredSecret> =
+        own.iter().filter(|one| one.standing.is_decided()).map(|one| one.standing.secret).collect();
     let mut added = Vec::new();
     for one in extra {
         if own.iter().any(|known| known.standing.key == one.standing.key) {
@@ -98,12 +88,11 @@ pub(super) fn merge<'a>(
 }
 
 /// The first of the principal's credentials that covers what this one is for.
-fn precedence(extra: &StoredSecret, decided: &[(&StoredSecret, Vec<Reach>)]) -> Option<Withheld> {
-    let reach = reaches(&extra.body);
-    decided.iter().find_map(|(own, own_reach)| {
+fn precedence(extra: &StoredSecret, decided: &[&StoredSecret]) -> Option<Withheld> {
+    decided.iter().find_map(|own| {
         let why = same_purpose(extra, own).or_else(|| {
-            let meets = |one: &Reach| own_reach.iter().any(|two| one.overlaps(two));
-            reach.iter().any(meets).then_some(Precedence::Target)
+            let meets = |one: &Reach| own.claim().reaches.iter().any(|two| one.overlaps(two));
+            extra.claim().reaches.iter().any(meets).then_some(Precedence::Target)
         })?;
         Some(Withheld::PrincipalHas { by: own.oid.clone(), why })
     })

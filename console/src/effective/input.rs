@@ -1,13 +1,17 @@
 //! What the store knows, as far as assembling needs it.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
 use super::api_server::ApiServer;
+use super::claims::Claim;
 use super::deliver::SourceValues;
 use super::fallback::Fallback;
-use crate::definition::{Body, Common, SecretKind, Values};
+use super::piece::Piece;
+use crate::definition::{Body, Common, CredentialRef, SecretKind, Values};
 use crate::wire::Identity;
 
 /// Everything that a payload is made from.
@@ -18,7 +22,7 @@ pub struct Input<'a> {
     /// Who supplies what the principal lacks.
     pub fallback: Option<Fallback<'a>>,
     /// All secrets that any of the grants reaches; a grant whose secret is not here counts for nothing.
-    pub secrets: &'a BTreeMap<SecretKey, StoredSecret>,
+    pub secrets: &'a HashMap<SecretKey, Arc<StoredSecret>>,
     /// Broker credentials, and sources that the console resolves.
     pub sources: &'a dyn SourceValues,
     /// Foreign ids of the roles that every principal is seeded with (`CENTAUR_DEFAULT_ROLES`).
@@ -133,4 +137,38 @@ pub struct StoredSecret {
     pub body: Body,
     /// Inline values by the path of their source.
     pub values: Values,
+    /// What was made of the rest.
+    pub(super) derived: Derived,
+}
+
+/// What follows from a secret alone, made when it is first asked for.
+#[derive(Default)]
+pub(super) struct Derived {
+    claim: OnceLock<Claim>,
+    credentials: OnceLock<Vec<CredentialRef>>,
+    /// The entry, for as long as nothing from outside of the secret goes into it.
+    pub(super) piece: OnceLock<Arc<Piece>>,
+}
+
+impl StoredSecret {
+    /// A secret. It must not be changed after it was first assembled.
+    pub fn new(oid: String, identity: Identity, common: Common, body: Body, values: Values) -> Self {
+        Self { oid, identity, common, body, values, derived: Derived::default() }
+    }
+
+    /// What it writes, and where it applies.
+    pub(super) fn claim(&self) -> &Claim {
+        self.derived.claim.get_or_init(|| Claim::of(&self.body))
+    }
+
+    /// The broker credentials that its sources refer to.
+    pub(super) fn credentials(&self) -> &[CredentialRef] {
+        self.derived.credentials.get_or_init(|| self.body.credentials())
+    }
+}
+
+impl fmt::Debug for Derived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Derived(..)")
+    }
 }

@@ -6,33 +6,33 @@ use aws_lc_rs::{digest, hmac};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use crate::wire::wipe;
+use super::piece::{Item, write_canonical};
 
 /// The three lists of a sync. Holds values; `Debug` shows the lengths only, and everything is wiped on drop.
 pub struct Payload {
-    secrets: Vec<Value>,
-    transforms: Vec<Value>,
-    postgres: Vec<Value>,
+    secrets: Vec<Item>,
+    transforms: Vec<Item>,
+    postgres: Vec<Item>,
 }
 
 impl Payload {
-    pub(super) fn new(secrets: Vec<Value>, transforms: Vec<Value>, postgres: Vec<Value>) -> Self {
+    pub(super) fn new(secrets: Vec<Item>, transforms: Vec<Item>, postgres: Vec<Item>) -> Self {
         Self { secrets, transforms, postgres }
     }
 
     /// `secrets`, values included.
-    pub fn secrets(&self) -> &[Value] {
-        &self.secrets
+    pub fn secrets(&self) -> Vec<&Value> {
+        self.secrets.iter().map(Item::value).collect()
     }
 
     /// `transforms`, values included.
-    pub fn transforms(&self) -> &[Value] {
-        &self.transforms
+    pub fn transforms(&self) -> Vec<&Value> {
+        self.transforms.iter().map(Item::value).collect()
     }
 
     /// `postgres`, values included.
-    pub fn postgres(&self) -> &[Value] {
-        &self.postgres
+    pub fn postgres(&self) -> Vec<&Value> {
+        self.postgres.iter().map(Item::value).collect()
     }
 
     /// A keyed digest of all that is delivered, whatever the order of keys in it.
@@ -45,7 +45,14 @@ impl Payload {
             (",\"transforms\":", &self.transforms),
         ] {
             write(name);
-            canonical_list(list, &mut write);
+            write("[");
+            for (at, item) in list.iter().enumerate() {
+                if at > 0 {
+                    write(",");
+                }
+                item.canonical(&mut write);
+            }
+            write("]");
         }
         write("}");
         let mut digest = Digest::default();
@@ -71,15 +78,16 @@ impl Payload {
                 if at > 0 {
                     text.push(',');
                 }
-                let entry = Zeroizing::new(entry.to_string());
-                if text.capacity() - text.len() < entry.len() + 64 {
-                    // Growing in place would leave a copy behind.
-                    let mut larger =
-                        Zeroizing::new(String::with_capacity(2 * (text.len() + entry.len() + 64)));
-                    larger.push_str(&text);
-                    text = larger;
-                }
-                text.push_str(&entry);
+                entry.text(|entry| {
+                    if text.capacity() - text.len() < entry.len() + 64 {
+                        // Growing in place would leave a copy behind.
+                        let mut larger =
+                            Zeroizing::new(String::with_capacity(2 * (text.len() + entry.len() + 64)));
+                        larger.push_str(&text);
+                        text = larger;
+                    }
+                    text.push_str(entry);
+                });
             }
             text.push(']');
         }
@@ -88,7 +96,7 @@ impl Payload {
 
     /// `{"data":{"id","secrets","transforms","postgres"}}` with every inline value as `[redacted]`.
     pub fn redacted(&self, principal_oid: &str) -> Value {
-        let list = |list: &[Value]| list.iter().map(redact).collect::<Value>();
+        let list = |list: &[Item]| list.iter().map(|item| redact(item.value())).collect::<Value>();
         json!({ "data": {
             "id": principal_oid,
             "secrets": list(&self.secrets),
@@ -106,12 +114,6 @@ impl fmt::Debug for Payload {
             .field("transforms", &transforms.len())
             .field("postgres", &postgres.len())
             .finish()
-    }
-}
-
-impl Drop for Payload {
-    fn drop(&mut self) {
-        self.secrets.iter_mut().chain(&mut self.transforms).chain(&mut self.postgres).for_each(wipe);
     }
 }
 
@@ -145,7 +147,7 @@ impl Digest {
         let mut mac = hmac::Context::with_key(&key.0);
         let mut write = |text: &str| mac.update(text.as_bytes());
         write("{\"assignment\":");
-        canonical(&assignment.map_or(Value::Null, Assignment::hashed), &mut write);
+        write_canonical(&assignment.map_or(Value::Null, Assignment::hashed), &mut write);
         write(",\"payload\":\"");
         write(&hex(&self.0));
         write("\"}");
@@ -217,39 +219,6 @@ fn redact(value: &Value) -> Value {
         }
         other => other.clone(),
     }
-}
-
-/// JSON without white space and with sorted keys, a piece at a time; the order of lists counts.
-fn canonical(value: &Value, write: &mut impl FnMut(&str)) {
-    match value {
-        Value::Array(items) => canonical_list(items, write),
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_by_key(|(key, _)| *key);
-            write("{");
-            for (at, (key, value)) in members.into_iter().enumerate() {
-                if at > 0 {
-                    write(",");
-                }
-                write(&Value::from(key.as_str()).to_string());
-                write(":");
-                canonical(value, write);
-            }
-            write("}");
-        }
-        other => write(&Zeroizing::new(other.to_string())),
-    }
-}
-
-fn canonical_list(items: &[Value], write: &mut impl FnMut(&str)) {
-    write("[");
-    for (at, item) in items.iter().enumerate() {
-        if at > 0 {
-            write(",");
-        }
-        canonical(item, write);
-    }
-    write("]");
 }
 
 fn hex(bytes: &[u8]) -> String {

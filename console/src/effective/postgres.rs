@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::entry::source;
+use super::deliver::Given;
 use super::explain::{Outcome, Skip};
 use super::fallback::Deliverable;
 use super::input::Principal;
+use super::piece::Item;
 use crate::definition::{Body, PgDsn, PrincipalField, Setting, SettingValue};
 
 /// The upstreams, and what becomes of each secret, by its place in `ascending`. For each database the last one wins
@@ -13,7 +14,7 @@ use crate::definition::{Body, PgDsn, PrincipalField, Setting, SettingValue};
 pub(super) fn upstreams(
     ascending: &[Deliverable<'_>],
     principal: Option<&Principal>,
-) -> (Vec<Value>, Vec<(usize, Outcome)>) {
+) -> (Vec<Item>, Vec<(usize, Outcome)>) {
     let mut routes: Vec<(&str, usize)> = Vec::new();
     let mut lost: Vec<(usize, &str)> = Vec::new();
     for (at, one) in ascending.iter().enumerate() {
@@ -35,7 +36,8 @@ pub(super) fn upstreams(
         .map(|(at, database)| (at, Outcome::Skipped(Skip::DatabaseLost { by: winner_of(database) })));
     let served = routes.iter().map(|(_, at)| (*at, Outcome::Served));
     let outcomes = served.chain(lost).collect();
-    let entries = routes.iter().filter_map(|(_, at)| upstream(&ascending[*at], principal)).collect();
+    let entries =
+        routes.iter().filter_map(|(_, at)| upstream(&ascending[*at], principal)).map(Item::from).collect();
     (entries, outcomes)
 }
 
@@ -46,7 +48,9 @@ fn upstream(one: &Deliverable<'_>, principal: Option<&Principal>) -> Option<Valu
     entry.insert("id".to_owned(), json!(secret.oid));
     entry.insert("foreign_id".to_owned(), json!(secret.identity.foreign_id));
     entry.insert("database".to_owned(), json!(database));
-    entry.insert("dsn".to_owned(), source(&one.sources, "dsn"));
+    // Never made before: settings are filled in for the principal.
+    let Given::Sources(sources) = &one.given else { return None };
+    entry.insert("dsn".to_owned(), sources.wire("dsn"));
     if let Some(role) = role {
         entry.insert("role".to_owned(), json!(role));
     }

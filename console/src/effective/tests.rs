@@ -1,6 +1,7 @@
 //! From grants to payloads, on a small world that each test fills.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use centaur_base::Secret;
 use centaur_base::oid::BrokerCredentialId;
@@ -44,7 +45,7 @@ type Broker = (bool, Option<Secret<String>>, Option<i64>);
 
 #[derive(Default)]
 struct World {
-    secrets: BTreeMap<SecretKey, StoredSecret>,
+    secrets: HashMap<SecretKey, Arc<StoredSecret>>,
     brokers: BTreeMap<String, Broker>,
     resolved: BTreeMap<String, Result<Secret<String>, String>>,
     default_roles: Vec<String>,
@@ -76,7 +77,7 @@ impl World {
         let key = SecretKey { kind, id };
         let oid = format!("{}_{id}", kind.prefix());
         let crate::definition::Definition { identity, common, body, values } = definition;
-        self.secrets.insert(key, StoredSecret { oid, identity, common, body, values });
+        self.secrets.insert(key, Arc::new(StoredSecret::new(oid, identity, common, body, values)));
         key
     }
 

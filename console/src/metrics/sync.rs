@@ -150,6 +150,11 @@ impl Collector for Engine {
         let counts = self.0.counts();
         let all = [
             ("console_sync_wakes", "Waiting syncs that a change woke", counts.wakes),
+            (
+                "console_configuration_batches",
+                "Reads for configurations, each for several",
+                counts.build_batches,
+            ),
             ("console_sync_proxies_read", "Proxies read from the database", counts.rows),
             (
                 "console_change_feed_resets",

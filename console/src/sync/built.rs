@@ -8,6 +8,7 @@ use centaur_base::oid::PrincipalId;
 use centaur_store::{FallbackMode, Micros, Proxy};
 use zeroize::Zeroizing;
 
+use super::world::Load;
 use crate::config::Config;
 use crate::effective::{Digest, Effective};
 
@@ -27,6 +28,11 @@ impl Key {
             mode: proxy.fallback_mode,
         }
     }
+
+    /// What has to be read for it.
+    pub(super) fn load(&self) -> Load {
+        Load { principal: self.principal, fallback: self.fallback, mode: self.mode }
+    }
 }
 
 /// The versions of both principals.
@@ -39,7 +45,7 @@ pub(crate) type Lists = Arc<Zeroizing<String>>;
 /// A configuration, what it was built from, and until when it stands.
 #[derive(Debug, Clone)]
 pub(crate) struct Built {
-    versions: Versions,
+    pub(super) versions: Versions,
     pub(super) digest: Digest,
     pub(super) changes_at: Option<Micros>,
     /// `None` once it had to make room: digest and times are small and stay longer.

@@ -27,6 +27,7 @@ pub(crate) struct Counters {
     pub(super) resets: Count,
     pub(super) rows: Count,
     pub(super) builds: Count,
+    pub(super) build_batches: Count,
     pub(super) wakes: Count,
     pub(super) notes: Count,
     pub(super) note_batches: Count,
@@ -44,6 +45,8 @@ pub struct SyncCounts {
     pub rows: u64,
     /// Configurations that were built.
     pub builds: u64,
+    /// In so many batches, each of one read.
+    pub build_batches: u64,
     /// Waiting syncs that were woken by a change.
     pub wakes: u64,
     /// Notes about proxies that were written.
@@ -61,6 +64,7 @@ impl Counters {
             resets: self.resets.get(),
             rows: self.rows.get(),
             builds: self.builds.get(),
+            build_batches: self.build_batches.get(),
             wakes: self.wakes.get(),
             notes: self.notes.get(),
             note_batches: self.note_batches.get(),

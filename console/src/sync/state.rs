@@ -49,7 +49,7 @@ impl Known {
     }
 
     /// The number of the change that made its configuration what it is at these versions.
-    fn generation(&self, versions: Versions) -> i64 {
+    pub(super) fn generation(&self, versions: Versions) -> i64 {
         versions.0.into_iter().flatten().fold(self.generation, i64::max)
     }
 }
@@ -72,7 +72,7 @@ pub(super) struct Hit {
 pub(super) enum Look {
     Hit(Box<Hit>),
     /// The proxy is known, its configuration is not.
-    Build(Key),
+    Build(Arc<Known>),
     /// Nothing that can be used.
     Nothing,
 }
@@ -107,11 +107,17 @@ impl State {
         }
         let (proxy, key) = (row.proxy.clone(), row.proxy.key);
         let Some(versions) = self.versions_of(key) else { return Look::Nothing };
-        let Some(built) = self.shelf.get(&key, versions, now) else { return Look::Build(key) };
+        let Some(built) = self.shelf.get(&key, versions, now) else { return Look::Build(proxy) };
         let principals = [key.principal, key.fallback].into_iter().flatten().map(Whom::Principal);
         let whom = principals.chain([Whom::Proxy(proxy.id)]);
         let wake = wake.then(|| self.wakers.wake(whom));
         Look::Hit(Box::new(Hit { generation: proxy.generation(versions), proxy, built, wake }))
+    }
+
+    /// The configuration with its lists, if it is kept and stands at `now`.
+    pub(super) fn standing(&self, key: &Key, now: Micros) -> Option<Built> {
+        let built = self.shelf.get(key, self.versions_of(*key)?, now)?;
+        built.lists.is_some().then_some(built)
     }
 
     fn versions_of(&self, key: Key) -> Option<Versions> {
@@ -137,11 +143,7 @@ impl State {
             return;
         }
         self.make_room();
-        for (principal, version) in [proxy.key.principal, proxy.key.fallback].into_iter().zip(versions.0) {
-            if let (Some(principal), Some(version)) = (principal, version) {
-                self.raise(principal, version);
-            }
-        }
+        self.raise_both(proxy.key, versions);
         let tokens = self.tokens.entry(proxy.id).or_default();
         if !tokens.contains(&token) {
             tokens.push(token);
@@ -149,8 +151,20 @@ impl State {
         self.rows.insert(token, Row { proxy, until });
     }
 
-    pub(super) fn put_built(&mut self, key: Key, built: Built) {
+    /// Puts in what was built of what was read at the change `seq`.
+    pub(super) fn put_built(&mut self, seq: i64, key: Key, built: Built) {
+        if seq >= self.last {
+            self.raise_both(key, built.versions);
+        }
         self.shelf.put(key, built);
+    }
+
+    fn raise_both(&mut self, key: Key, versions: Versions) {
+        for (principal, version) in [key.principal, key.fallback].into_iter().zip(versions.0) {
+            if let (Some(principal), Some(version)) = (principal, version) {
+                self.raise(principal, version);
+            }
+        }
     }
 
     fn raise(&mut self, principal: PrincipalId, version: i64) {
@@ -243,7 +257,7 @@ mod tests {
             self.state.put_row(seq, self.token, known(), Some(Micros(2_000)), versions);
             let lists = Some(Arc::new(Zeroizing::new(String::new())));
             let built = Built::test(versions, Digest::default(), lists);
-            self.state.put_built(known().key, built);
+            self.state.put_built(seq, known().key, built);
         }
 
         fn look(&mut self) -> Look {

@@ -1,12 +1,11 @@
 //! Grants, and what they add up to for a principal.
 
-mod effective;
+mod holdings;
 
 use centaur_base::oid::{GrantId, Oid, PrincipalId, RoleId, UserId};
 use serde::{Serialize, Serializer};
 
-pub(crate) use effective::grants_of;
-pub use effective::{Effective, EffectiveSecret, GrantPath};
+pub use holdings::{GrantPath, Held, Holder, Holdings, OpenedSecret, SecretVersion};
 
 use crate::audit::Entry;
 use crate::changes::Reach;

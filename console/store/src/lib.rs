@@ -66,7 +66,9 @@ pub use credentials::{
     Minted, NOT_REFRESHABLE, Outcome, Timing,
 };
 pub use error::StoreError;
-pub use grants::{Effective, EffectiveSecret, Grant, GrantFilter, GrantPath, Grantee};
+pub use grants::{
+    Grant, GrantFilter, GrantPath, Grantee, Held, Holder, Holdings, OpenedSecret, SecretVersion,
+};
 pub use identities::{Identity, SeenIdentity};
 pub use list::{Filter, Labels, Listed, Page};
 pub use migrate::SCHEMA_VERSION;

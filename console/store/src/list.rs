@@ -210,3 +210,21 @@ pub(crate) fn json_object(table: &'static str, text: &str) -> Result<Map<String,
 pub(crate) fn json_text(value: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::inconsistent("documents", error.to_string()))
 }
+
+/// Numbers of things that statements name; fewer are filled up, so that there are few different statements.
+const SIZES: [usize; 3] = [1, 16, 256];
+
+/// As many at a time as one statement names.
+pub(crate) fn some_at_a_time<T>(all: &[T]) -> std::slice::Chunks<'_, T> {
+    all.chunks(SIZES[2])
+}
+
+/// The inside of an `IN (…)` whose arguments begin with `$first`, and as many arguments as it names.
+pub(crate) fn filled(first: usize, mut args: Vec<Arg>) -> (String, Vec<Arg>) {
+    let size = SIZES.into_iter().find(|size| args.len() <= *size).unwrap_or(args.len());
+    if let Some(last) = args.last().cloned() {
+        args.resize(size, last);
+    }
+    let places: Vec<_> = (first..first + args.len()).map(|at| format!("${at}")).collect();
+    (places.join(", "), args)
+}

@@ -6,6 +6,7 @@ use centaur_base::oid::{Oid, ProxyId};
 
 use crate::db::{Arg, args};
 use crate::error::StoreError;
+use crate::list::{filled, some_at_a_time};
 use crate::store::Store;
 use crate::time::Micros;
 use crate::tx::ReadTx;
@@ -55,13 +56,11 @@ impl ReadTx {
         proxies: &[ProxyId],
     ) -> Result<Vec<(ProxyId, Option<i64>, Option<Micros>)>, StoreError> {
         let mut all = Vec::with_capacity(proxies.len());
-        for some in proxies.chunks(SIZES[2]) {
-            let places: Vec<_> = (1..=some.len()).map(|at| format!("${at}")).collect();
+        for some in some_at_a_time(proxies) {
+            let (places, ids) = filled(1, some.iter().map(|id| Arg::from(id.row())).collect());
             let sql = format!(
-                "SELECT id, acknowledged_generation, acknowledged_until FROM proxies WHERE id IN ({})",
-                places.join(", ")
+                "SELECT id, acknowledged_generation, acknowledged_until FROM proxies WHERE id IN ({places})"
             );
-            let ids = some.iter().map(|id| Arg::from(id.row())).collect();
             for mut row in self.rows(sqlx::AssertSqlSafe(sql), ids).await? {
                 if let Some(id) = ProxyId::new(row.next()?) {
                     all.push((id, row.next()?, row.next::<Option<i64>>()?.map(Micros)));

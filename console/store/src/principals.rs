@@ -8,7 +8,7 @@ use crate::audit::Entry;
 use crate::changes::Reach;
 use crate::db::{Arg, Row, args};
 use crate::error::StoreError;
-use crate::list::{Filter, Labels, Listed, Page, Query, json_object, json_text, search_text};
+use crate::list::{Filter, Labels, Listed, Page, Query, filled, json_object, json_text, search_text};
 use crate::name::{Name, Upserted, expect_revision};
 use crate::time::Micros;
 use crate::tx::{ReadTx, WriteTx};
@@ -148,6 +148,33 @@ impl ReadTx {
         let mut rows = listed.rows.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         self.fill_slack(&mut rows).await?;
         Ok(Listed { rows, total: listed.total })
+    }
+
+    /// The principals of these ids, in no order, and the number of the last change, in one query. Slack rows are read of
+    /// those who may call the API server.
+    pub(crate) async fn principals_of(
+        &mut self,
+        ids: &[PrincipalId],
+    ) -> Result<(i64, Vec<Principal>), StoreError> {
+        let (places, ids) = filled(1, ids.iter().map(|id| Arg::from(id.row())).collect());
+        let columns = COLUMNS.replacen("id, ", "p.id, ", 1);
+        let sql = format!(
+            "SELECT l.change_seq, p.id, {columns} FROM ledger l LEFT JOIN principals p ON p.id IN ({places}) \
+             WHERE l.id = 1"
+        );
+        let (mut change, mut found) = (0, Vec::new());
+        for mut row in self.rows(sqlx::AssertSqlSafe(sql), ids).await? {
+            change = row.next()?;
+            if row.next::<Option<i64>>()?.is_some() {
+                found.push(read(row)?);
+            }
+        }
+        found.iter().try_for_each(|principal: &Principal| self.within(&principal.namespace))?;
+        let (mut may_call, mut others): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|principal| principal.api_server_enabled);
+        self.fill_slack(&mut may_call).await?;
+        others.append(&mut may_call);
+        Ok((change, others))
     }
 
     /// The version of what a principal gets, for comparing with what was derived from it.

@@ -110,6 +110,9 @@ pub enum SourceValue {
 
 pub(crate) const COLUMNS: &str = "id, kind, namespace, foreign_id, name, description, labels, definition, rules, \
                                   broker_credential_id, created_by, revision, created_at, updated_at";
+/// [`COLUMNS`] of `s`, beside a table that has some of these names too.
+pub(crate) const OWNED_COLUMNS: &str = "s.id, s.kind, s.namespace, s.foreign_id, s.name, s.description, s.labels, s.definition, s.rules, \
+     s.broker_credential_id, s.created_by, s.revision, s.created_at, s.updated_at";
 
 impl ReadTx {
     /// The secret of this id.
@@ -219,9 +222,9 @@ impl ReadTx {
             secrets.iter().enumerate().map(|(index, secret)| (secret.id.row, index)).collect();
         for mut row in self.rows(sqlx::AssertSqlSafe(sql), query.args()).await? {
             let owner: i64 = row.next()?;
-            let source = read_source(row)?;
+            let source = read_source(&mut row)?;
             if let Some(secret) = index.get(&owner).and_then(|index| secrets.get_mut(*index)) {
-                secret.sources.push(source);
+                secret.sources.extend(source);
             }
         }
         Ok(())
@@ -262,15 +265,17 @@ pub(crate) fn read_cells(row: &mut Row) -> Result<StoredSecret, StoreError> {
     })
 }
 
-fn read_source(mut row: Row) -> Result<StoredSource, StoreError> {
-    Ok(StoredSource {
-        row: row.next()?,
+/// The cells of a source; `None` where a join found none.
+pub(crate) fn read_source(row: &mut Row) -> Result<Option<StoredSource>, StoreError> {
+    let Some(id) = row.next()? else { return Ok(None) };
+    Ok(Some(StoredSource {
+        row: id,
         slot: row.next()?,
         source_type: SourceType::parse(&row.next::<String>()?)
             .ok_or(StoreError::inconsistent("secret_sources", "source_type"))?,
         config: json_object("secret_sources", &row.next::<String>()?)?,
         broker_credential: row.next::<Option<i64>>()?.and_then(BrokerCredentialId::new),
-    })
+    }))
 }
 
 pub(crate) const KIND: &str = "secret";

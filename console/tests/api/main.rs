@@ -21,6 +21,7 @@ mod scoped;
 mod secrets;
 mod shell;
 mod sync;
+mod together;
 mod views;
 mod withdrawn;
 

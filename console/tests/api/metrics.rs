@@ -39,6 +39,7 @@ async fn what_happened_is_counted_without_names() {
     assert_eq!(value(&text, r#"console_authentication_failures_total{token="proxy_token"}"#), 1);
     assert_eq!(value(&text, "console_configurations_built_total"), 1);
     assert_eq!(value(&text, "console_configurations_reused_total"), 1);
+    assert_eq!(value(&text, "console_configuration_batches_total"), 1);
     assert_eq!(value(&text, "console_sync_proxies_read_total"), console.app.sync_counts().rows);
     assert!(value(&text, "console_sync_notes_total") >= value(&text, "console_sync_note_batches_total"));
     assert_eq!(value(&text, "console_sync_wakes_total"), 0);

@@ -175,7 +175,7 @@ fn the_generated_entry_is_last_and_only_for_those_who_may() {
     assert_eq!(world.assemble(&who).payload.secrets().len(), 1, "no Slack row");
     who.principal.slack = vec![row("C2", true, false, true), row("C1", true, true, false)];
     let effective = world.assemble(&who);
-    let entry = &effective.payload.secrets()[1];
+    let entry = effective.payload.secrets()[1];
     assert_eq!(entry["inject"], json!({"header":"Authorization","formatter":"Bearer {{ .Value }}"}));
     let hosts =
         ["api.internal", "api", "centaur.example", "centaur-api-rs"].map(|host| json!({ "host": host }));

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use centaur_base::Secret;
-use centaur_base::oid::{BrokerCredentialId, Oid, PrincipalId};
+use centaur_base::oid::{BrokerCredentialId, Oid};
 
-use crate::db::args;
+use crate::db::{Arg, args};
 use crate::error::StoreError;
-use crate::grants::grants_of;
+use crate::list::{filled, some_at_a_time};
 use crate::seal::Place;
 use crate::time::Micros;
 use crate::tx::ReadTx;
@@ -84,30 +84,36 @@ impl ReadTx {
     /// # Errors
     /// [`StoreError::Seal`] when it does not open.
     pub async fn access_token(&mut self, id: BrokerCredentialId) -> Result<Option<AccessToken>, StoreError> {
-        let sql =
-            "SELECT id, namespace, access_token, dead, expires_at FROM broker_credentials WHERE id = $1";
-        Ok(self.tokens(sql, vec![crate::db::Arg::from(id.row())]).await?.remove(&id))
+        Ok(self.access_tokens(&[id]).await?.remove(&id))
     }
 
-    /// The access tokens of all credentials from which secrets that a principal may use take their value.
+    /// The access tokens of these credentials; those that are gone are left out.
     ///
     /// # Errors
     /// [`StoreError::Seal`] when one does not open.
-    pub async fn access_tokens_for(
+    pub async fn access_tokens(
         &mut self,
-        principal: PrincipalId,
+        ids: &[BrokerCredentialId],
     ) -> Result<BTreeMap<BrokerCredentialId, AccessToken>, StoreError> {
-        self.tokens(TOKENS_FOR, args![principal.row(), self.now()]).await
+        let mut all = BTreeMap::new();
+        for some in some_at_a_time(ids) {
+            let (places, ids) = filled(1, some.iter().map(|id| Arg::from(id.row())).collect());
+            let sql = format!(
+                "SELECT id, namespace, access_token, dead, expires_at FROM broker_credentials WHERE id IN ({places})"
+            );
+            all.append(&mut self.tokens(sql, ids).await?);
+        }
+        Ok(all)
     }
 
     async fn tokens(
         &mut self,
-        sql: &'static str,
-        args: Vec<crate::db::Arg>,
+        sql: String,
+        args: Vec<Arg>,
     ) -> Result<BTreeMap<BrokerCredentialId, AccessToken>, StoreError> {
         let keys = self.keys();
         let mut tokens = BTreeMap::new();
-        for mut row in self.rows(sql, args).await? {
+        for mut row in self.rows(sqlx::AssertSqlSafe(sql), args).await? {
             let (row_id, namespace): (i64, String) = (row.next()?, row.next()?);
             let sealed = row.next::<Option<Vec<u8>>>()?;
             let opened =
@@ -129,11 +135,3 @@ impl ReadTx {
 pub(super) fn place<'a>(column: &'static str, row: i64, namespace: &'a str) -> Place<'a> {
     Place { table: "broker_credentials", column, row, namespace }
 }
-
-const TOKENS_FOR: &str = concat!(
-    "SELECT id, namespace, access_token, dead, expires_at FROM broker_credentials \
-     WHERE id IN (SELECT c.broker_credential_id FROM secret_sources c JOIN grants g ON g.secret_id = c.secret_id \
-                   WHERE ",
-    grants_of!(),
-    ")"
-);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use centaur_base::oid::Oid;
+use centaur_base::oid::{Oid, PrincipalId};
 use serde_json::json;
 
 use super::on_both;
@@ -18,7 +18,8 @@ on_both!(
     grants_are_made_once,
     a_role_is_granted_secrets_of_its_namespace,
     grants_are_listed_by_what_they_join,
-    the_strongest_grant_counts_and_comes_last,
+    every_way_to_a_secret_is_told_in_order,
+    many_are_read_together,
     expired_grants_are_not_effective,
     versions_rise_for_those_who_are_reached,
     what_is_deleted_is_gone_from_the_effective_set,
@@ -239,9 +240,10 @@ async fn grants_are_listed_by_what_they_join(world: World) {
     assert_eq!(list(within("other")).await.len(), 0);
 }
 
-async fn the_strongest_grant_counts_and_comes_last(world: World) {
+async fn every_way_to_a_secret_is_told_in_order(world: World) {
     let (ada, tools, infra) =
         (principal(&world, "ada").await, role(&world, "tools").await, role(&world, "infra").await);
+    let bob = principal(&world, "bob").await;
     write!(world, tx => tx.assign_role(ada.id, tools.id).await).expect("given");
     write!(world, tx => tx.assign_role(ada.id, infra.id).await).expect("given");
     let (one, two, three) =
@@ -250,27 +252,68 @@ async fn the_strongest_grant_counts_and_comes_last(world: World) {
     let direct = grant(&world, Grantee::Principal(ada.id), one.id, None).await;
     let by_tools = grant(&world, Grantee::Role(tools.id), one.id, None).await;
     let by_infra = grant(&world, Grantee::Role(infra.id), one.id, Some(50)).await;
-    grant(&world, Grantee::Role(tools.id), three.id, None).await;
-    grant(&world, Grantee::Role(infra.id), two.id, Some(200)).await;
+    let third = grant(&world, Grantee::Role(tools.id), three.id, None).await;
+    let second = grant(&world, Grantee::Role(infra.id), two.id, Some(200)).await;
 
-    let effective = read!(world, tx => tx.effective(ada.id).await).expect("a principal");
-    let order: Vec<_> = effective.secrets.iter().map(|found| (found.secret.id, found.priority)).collect();
-    assert_eq!(order, [(three.id, 0), (one.id, 100), (two.id, 200)]);
-    let found = &effective.secrets[1];
-    assert_eq!(found.secret, one, "sources included");
-    assert_eq!(found.values["source"].expose(), "fake-one");
-    let path = |grant: &Grant, role: Option<&Role>| GrantPath {
-        grant: grant.id,
-        priority: grant.priority,
-        expires_at: None,
-        role: role.map(|role| (role.id, role.foreign_id.clone())),
-    };
-    let expected = [path(&direct, None), path(&by_tools, Some(&tools)), path(&by_infra, Some(&infra))];
-    assert_eq!(found.paths, expected);
-    assert_eq!(effective.config_version, version(&world, &ada).await);
-    assert_eq!(effective.stands_until, None);
     let nobody = Oid::new(99).expect("an id");
-    assert!(read!(world, tx => tx.effective(nobody).await).is_none());
+    let mut holdings = read!(world, tx => tx.holdings(&[ada.id, nobody, bob.id]).await);
+    assert_eq!(holdings.change, read!(world, tx => tx.last_change().await));
+    assert!(holdings.holders.remove(&bob.id).expect("a principal").held.is_empty());
+    let held = holdings.holders.remove(&ada.id).expect("a principal");
+    assert!(holdings.holders.is_empty());
+    assert_eq!(held.principal, ada_as_it_is(&world, &ada).await);
+    let path = |secret: &StoredSecret, grant: &Grant, role: Option<&Role>| Held {
+        secret: secret.version(),
+        path: GrantPath {
+            grant: grant.id,
+            priority: grant.priority,
+            expires_at: None,
+            role: role.map(|role| (role.id, role.foreign_id.clone())),
+        },
+    };
+    let expected = [
+        path(&one, &direct, None),
+        path(&one, &by_tools, Some(&tools)),
+        path(&three, &third, Some(&tools)),
+        path(&one, &by_infra, Some(&infra)),
+        path(&two, &second, Some(&infra)),
+    ];
+    assert_eq!(held.held, expected);
+
+    let opened = read!(world, tx => tx.opened_secrets(&[one.id.row, 99, two.id.row]).await);
+    let [first, second] = opened.as_slice() else { panic!("two of three are there") };
+    assert_eq!((&first.secret, &second.secret), (&one, &two), "sources included");
+    assert_eq!(first.values["source"].expose(), "fake-one");
+}
+
+async fn ada_as_it_is(world: &World, ada: &Principal) -> Principal {
+    read!(world, tx => tx.principal(ada.id).await).expect("a principal")
+}
+
+/// The ways of a principal to secrets.
+async fn held(world: &World, id: PrincipalId) -> Vec<Held> {
+    read!(world, tx => tx.holdings(&[id]).await).holders.remove(&id).expect("a principal").held
+}
+
+async fn many_are_read_together(world: World) {
+    let weather = secret(&world, "w").await;
+    let mut all = Vec::new();
+    for number in 0..300 {
+        let one = principal(&world, &format!("p{number}")).await;
+        if number % 3 == 0 {
+            grant(&world, Grantee::Principal(one.id), weather.id, Some(number)).await;
+        }
+        all.push(one.id);
+    }
+    for count in [1, 15, 16, 17, 300] {
+        let holdings = read!(world, tx => tx.holdings(&all[..count]).await);
+        assert_eq!(holdings.holders.len(), count);
+        for (number, id) in (0..).zip(&all[..count]) {
+            let priorities: Vec<_> =
+                holdings.holders[id].held.iter().map(|held| held.path.priority).collect();
+            assert_eq!(priorities, if number % 3 == 0 { vec![number] } else { vec![] });
+        }
+    }
 }
 
 async fn expired_grants_are_not_effective(world: World) {
@@ -281,23 +324,21 @@ async fn expired_grants_are_not_effective(world: World) {
         tx.create_grant(Grantee::Principal(ada.id), weather.id, None, Some(end)).await
     });
     let made = made.expect("a grant").row;
-    let before = read!(world, tx => tx.effective(ada.id).await).expect("a principal");
-    assert_eq!((before.secrets.len(), before.stands_until), (1, Some(end)));
+    let before = version(&world, &ada).await;
+    assert_eq!(held(&world, ada.id).await[0].path.expires_at, Some(end));
 
     world.pass(60);
-    let after = read!(world, tx => tx.effective(ada.id).await).expect("a principal");
-    assert_eq!((after.secrets.len(), after.stands_until), (0, None));
-    let explained = read!(world, tx => tx.reached(ada.id).await).expect("a principal");
-    assert_eq!(explained.secrets[0].paths[0].expires_at, Some(end));
-    assert_eq!(explained.stands_until, None);
+    assert_eq!(held(&world, ada.id).await, []);
+    let ever = read!(world, tx => tx.holdings_ever(&[ada.id]).await);
+    assert_eq!(ever.holders[&ada.id].held[0].path.expires_at, Some(end));
 
     assert_eq!(write!(world, tx => tx.announce_expiries(start).await).expect("announced"), 1);
-    assert!(version(&world, &ada).await > before.config_version);
+    assert!(version(&world, &ada).await > before);
     assert_eq!(write!(world, tx => tx.announce_expiries(end).await).expect("announced"), 0);
     let renewed =
         write!(world, tx => tx.update_grant(made.id, None, Some(None), None).await).expect("renewed");
     assert_eq!(renewed.expires_at, None);
-    assert_eq!(read!(world, tx => tx.effective(ada.id).await).expect("a principal").secrets.len(), 1);
+    assert_eq!(held(&world, ada.id).await.len(), 1);
 }
 
 async fn versions_rise_for_those_who_are_reached(world: World) {
@@ -333,7 +374,10 @@ async fn what_is_deleted_is_gone_from_the_effective_set(world: World) {
     grant(&world, Grantee::Role(tools.id), two.id, None).await;
     let count = || {
         let (world, id) = (&world, ada.id);
-        async move { read!(world, tx => tx.effective(id).await).map(|effective| effective.secrets.len()) }
+        async move {
+            let found = read!(world, tx => tx.holdings(&[id]).await);
+            found.holders.get(&id).map(|holder| holder.held.len())
+        }
     };
     assert_eq!(count().await, Some(2));
     write!(world, tx => tx.delete_grant(direct.id).await).expect("deleted");
