@@ -22,6 +22,7 @@ pub mod dns;
 pub mod h2client;
 pub mod leak;
 pub mod load;
+pub mod model;
 pub mod next_proxy;
 pub mod origin;
 pub mod pki;

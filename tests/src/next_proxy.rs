@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// A running proxy. It stops with the runtime.
 ///
-/// Every name and address leads to the same port of this machine, as if the world's origins were far away.
+/// Every name and address leads to the same port of this machine, or to one port, as if the world's origins were far away.
 pub struct NextProxy {
     addr: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
@@ -18,15 +18,20 @@ pub struct NextProxy {
 impl NextProxy {
     /// Starts one that lets everything through.
     pub async fn start() -> Self {
-        Self::start_with(None).await
+        Self::start_with(None, None).await
+    }
+
+    /// The same, but everything leads to this port, whichever was asked for.
+    pub async fn leading_to(port: u16) -> Self {
+        Self::start_with(None, Some(port)).await
     }
 
     /// Starts one that gives this answer to everything.
     pub async fn refusing(answer: &'static str) -> Self {
-        Self::start_with(Some(answer)).await
+        Self::start_with(Some(answer), None).await
     }
 
-    async fn start_with(answer: Option<&'static str>) -> Self {
+    async fn start_with(answer: Option<&'static str>, to: Option<u16>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("bind");
         let addr = listener.local_addr().expect("address");
         let heads = Arc::new(Mutex::new(Vec::new()));
@@ -36,7 +41,7 @@ impl NextProxy {
                 let heads = all.clone();
                 tokio::spawn(async move {
                     // A peer that goes away in the middle is what some tests are about.
-                    let _ = serve(stream, answer, &heads).await;
+                    let _ = serve(stream, answer, to, &heads).await;
                 });
             }
         });
@@ -62,6 +67,7 @@ impl NextProxy {
 async fn serve(
     mut client: TcpStream,
     answer: Option<&'static str>,
+    to: Option<u16>,
     heads: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
     let mut buf = Vec::new();
@@ -84,7 +90,7 @@ async fn serve(
             return client.shutdown().await;
         }
     };
-    let mut origin = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    let mut origin = TcpStream::connect((Ipv4Addr::LOCALHOST, to.unwrap_or(port))).await?;
     match first {
         Some(head) => origin.write_all(&[head.as_bytes(), &behind].concat()).await?,
         None => client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?,
