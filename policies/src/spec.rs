@@ -207,6 +207,11 @@ pub enum SourceKind {
         /// The value.
         value: Secret<String>,
     },
+    /// `token_broker`: an access token that `iron-token-broker` keeps fresh.
+    TokenBroker {
+        /// The credential's id at the broker.
+        credential_id: String,
+    },
 }
 
 impl SourceSpec {
@@ -217,6 +222,7 @@ impl SourceSpec {
             SourceKind::File { path } => path.display().to_string(),
             SourceKind::Cmd { argv } => argv.first().cloned().unwrap_or_default(),
             SourceKind::ControlPlane { .. } => "control_plane".to_owned(),
+            SourceKind::TokenBroker { credential_id } => credential_id.clone(),
         }
     }
 }

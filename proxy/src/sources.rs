@@ -4,22 +4,25 @@
 //! lock; before it expires it is fetched again in the background; when that fails the old value stays. Sources are
 //! shared by definition through a [`SourcePool`], so a secret that ten entries name is fetched once.
 //!
-//! Read first: `source.rs`, the state machine; then `fetch.rs` for the kinds of source. To add a kind: give it a
-//! variant in `centaur_policies::spec::SourceKind`, one in `fetch::Origin`, and an arm in `Origin::fetch`.
+//! Read first: `source.rs`, the state machine; then `origin.rs` for the kinds of source. To add a kind: give it a
+//! variant in `centaur_policies::spec::SourceKind`, one in `origin::Origin` or in `centaur_fetch::Origin`, and an arm in
+//! its `fetch`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use centaur_base::Secret;
+use centaur_fetch::Origin as Plain;
 use centaur_policies::spec::{SourceKind, SourceSpec};
 use thiserror::Error;
 
-mod cmd;
-mod fetch;
+mod broker;
+mod origin;
 mod source;
 
-use fetch::Origin;
+use broker::Broker;
+use origin::Origin;
 pub use source::Source;
 
 /// A value and what is known about it.
@@ -76,6 +79,7 @@ impl Unavailable {
 /// All sources in use, by definition. Lives as long as the process, across reloads.
 #[derive(Debug, Default)]
 pub struct SourcePool {
+    broker: Arc<Broker>,
     sources: Mutex<HashMap<Definition, Weak<Source>>>,
 }
 
@@ -93,10 +97,13 @@ impl SourcePool {
     /// delivered inline belongs to its definition and is not shared.
     pub fn source(&self, spec: &SourceSpec) -> Arc<Source> {
         let origin = match &spec.kind {
-            SourceKind::Env { var } => Origin::Env(var.clone()),
-            SourceKind::File { path } => Origin::File(path.clone()),
-            SourceKind::Cmd { argv } => Origin::Cmd(argv.clone()),
             SourceKind::ControlPlane { value } => return Arc::new(Source::inline(spec, value)),
+            SourceKind::TokenBroker { credential_id } => {
+                Origin::broker(&self.broker, credential_id, spec.ttl)
+            }
+            SourceKind::Env { var } => Origin::Plain(Plain::Env(var.clone())),
+            SourceKind::File { path } => Origin::Plain(Plain::File(path.clone())),
+            SourceKind::Cmd { argv } => Origin::Plain(Plain::Cmd(argv.clone())),
         };
         self.shared(spec, origin)
     }
@@ -113,7 +120,7 @@ impl SourcePool {
 
     fn shared(&self, spec: &SourceSpec, origin: Origin) -> Arc<Source> {
         // Nothing but a reload changes an environment.
-        let ttl = spec.ttl.filter(|_| !matches!(origin, Origin::Env(_)));
+        let ttl = spec.ttl.filter(|_| !matches!(origin, Origin::Plain(Plain::Env(_))));
         let definition =
             Definition { origin, json_key: spec.json_key.clone(), ttl, failure_ttl: spec.failure_ttl };
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);

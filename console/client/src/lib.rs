@@ -13,3 +13,4 @@ pub mod base;
 pub mod http;
 pub mod sync;
 pub mod token;
+pub mod token_broker;

@@ -46,6 +46,13 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Run the token broker alone, with a file; same as `iron-token-broker` (`centaur broker --help`)
+    #[command(disable_help_flag = true)]
+    Broker {
+        /// Arguments of iron-token-broker
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Run the proxy alone, with a file; same as `iron-proxy` (`centaur proxy -help`)
     #[command(disable_help_flag = true)]
     Proxy {

@@ -128,7 +128,9 @@ fn held_one(spec: &SecretSpec) -> Held {
     let (variable, file) = match &spec.source.kind {
         SourceKind::Env { var } => (Some(var.clone()), None),
         SourceKind::File { path } => (None, Some(path.clone())),
-        SourceKind::Cmd { .. } | SourceKind::ControlPlane { .. } => (None, None),
+        SourceKind::Cmd { .. } | SourceKind::TokenBroker { .. } | SourceKind::ControlPlane { .. } => {
+            (None, None)
+        }
     };
     let placeholder = match &spec.mode {
         SecretMode::Replace(replace) => Some(replace.placeholder.clone()),

@@ -1,5 +1,5 @@
 //! One binary with every role: `centaur run`, `centaur up`, `centaur doctor`, `centaur demo`, `centaur attack`,
-//! `centaur perms`, `centaur console`, `centaur proxy`.
+//! `centaur perms`, `centaur console`, `centaur broker`, `centaur proxy`.
 //!
 //! Owns: the command line, the isolation of `centaur run`, the program's environment and trust. It never decides
 //! about a request; that is the proxy's, which runs in this process.
@@ -64,6 +64,7 @@ fn dispatch(command: Command) -> ExitCode {
             return centaur_perms::run(std::iter::once("centaur perms".into()).chain(args)).into();
         }
         Command::Console { args } => return centaur_console::program::main("centaur console", args),
+        Command::Broker { args } => return iron_token_broker::program::main("centaur broker", args),
         Command::Proxy { args } => return proxy(args),
         Command::Version => {
             printer::out(iron_proxy::cli::version());

@@ -10,9 +10,18 @@ use crate::yaml::{Cursor, Fields, GoDuration};
 /// Types that the reference knows besides.
 const ELSEWHERE: [&str; 4] = ["1password", "1password_connect", "aws_sm", "aws_ssm"];
 /// The key that belongs to each type and to no other.
-const OWN_KEYS: [(&str, &str); 4] =
-    [("env", "var"), ("file", "path"), ("cmd", "argv"), ("control_plane", "value")];
+const OWN_KEYS: [(&str, &str); 5] = [
+    ("env", "var"),
+    ("file", "path"),
+    ("cmd", "argv"),
+    ("token_broker", "credential_id"),
+    ("control_plane", "value"),
+];
 const FAILURE_TTL: Duration = Duration::from_mins(1);
+/// Of a token broker, which is near and says itself when to come again.
+const BROKER_FAILURE_TTL: Duration = Duration::from_secs(5);
+/// How long a broker's token is used without asking again.
+const BROKER_TTL: Duration = Duration::from_mins(1);
 
 /// Reads a `source`; errors carry the label of the cursor.
 pub fn parse_source(source: &Cursor<'_>) -> Option<SourceSpec> {
@@ -27,7 +36,36 @@ pub fn parse_source(source: &Cursor<'_>) -> Option<SourceSpec> {
     let json_key = Some(fields.text("json_key")).filter(|key| !key.is_empty()).map(str::to_owned);
     let ttl = duration(&fields, "ttl");
     let failure_ttl = duration(&fields, "failure_ttl");
-    Some(SourceSpec { kind: kind?, json_key, ttl, failure_ttl: failure_ttl.unwrap_or(FAILURE_TTL) })
+    let kind = kind?;
+    if matches!(kind, SourceKind::TokenBroker { .. }) {
+        return token_broker(&fields, kind, ttl, failure_ttl);
+    }
+    Some(SourceSpec { kind, json_key, ttl, failure_ttl: failure_ttl.unwrap_or(FAILURE_TTL) })
+}
+
+/// A token is text and ends, so `json_key` means nothing and the time has to be one.
+fn token_broker(
+    fields: &Fields<'_>,
+    kind: SourceKind,
+    ttl: Option<Duration>,
+    failure_ttl: Option<Duration>,
+) -> Option<SourceSpec> {
+    if let Some(key) = fields.key("json_key") {
+        return key
+            .reject("json_key does not go with source type \"token_broker\": the token is all there is");
+    }
+    let given = fields.key("ttl").filter(|ttl| ttl.text().is_some_and(|text| !text.is_empty()));
+    let ttl = match (given, ttl) {
+        (None, _) => BROKER_TTL,
+        (Some(_), Some(ttl)) if !ttl.is_zero() => ttl,
+        (Some(given), _) => {
+            // What cannot be read was reported already.
+            let is_time = given.text().is_some_and(|text| GoDuration::parse(text).is_ok());
+            return is_time.then(|| given.reject("ttl must be more than 0")).flatten();
+        }
+    };
+    let failure_ttl = failure_ttl.unwrap_or(BROKER_FAILURE_TTL);
+    Some(SourceSpec { kind, json_key: None, ttl: Some(ttl), failure_ttl })
 }
 
 fn kind(source: &Cursor<'_>, fields: &Fields<'_>) -> Option<SourceKind> {
@@ -48,6 +86,9 @@ fn kind(source: &Cursor<'_>, fields: &Fields<'_>) -> Option<SourceKind> {
     match name {
         "env" => required("var").map(|var| SourceKind::Env { var }),
         "file" => required("path").map(|path| SourceKind::File { path: path.into() }),
+        "token_broker" => {
+            required("credential_id").map(|credential_id| SourceKind::TokenBroker { credential_id })
+        }
         "control_plane" => {
             required("value").map(|value| SourceKind::ControlPlane { value: Secret::new(value) })
         }

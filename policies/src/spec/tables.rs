@@ -182,14 +182,25 @@ pub static SOURCE: Table = Table {
     name: "source.Config",
     doc: "Where a credential's value comes from.",
     keys: &[
-        key("type", Kind::Text, "", "env, file, cmd or control_plane. Required."),
+        key("type", Kind::Text, "", "env, file, cmd, token_broker or control_plane. Required."),
         key("var", Kind::Text, "", "env: the variable's name. Required."),
         key("path", Kind::Text, "", "file: path, read byte for byte. Required."),
         key("argv", TEXTS, "", "cmd: program and arguments, run without a shell. Required."),
+        key("credential_id", Kind::Text, "", "token_broker: the credential's id at the broker. Required."),
         key("value", Kind::Text, "", "control_plane: the value itself. Required."),
         key("json_key", Kind::Text, "", "Take the top-level string at this key of a JSON object."),
-        key("ttl", Kind::Duration, "for ever", "file, cmd: how long a good value is used."),
-        key("failure_ttl", Kind::Duration, "1m", "file, cmd: how long a failed first fetch is remembered."),
+        key(
+            "ttl",
+            Kind::Duration,
+            "for ever; token_broker: 1m",
+            "file, cmd, token_broker: how long a good value is used.",
+        ),
+        key(
+            "failure_ttl",
+            Kind::Duration,
+            "1m; token_broker: 5s",
+            "file, cmd, token_broker: how long a failed first fetch is remembered.",
+        ),
     ],
 };
 

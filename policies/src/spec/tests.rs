@@ -255,6 +255,12 @@ fn sources_are_read_with_their_caching() {
     let source = secret_of(&with_source("{type: cmd, argv: [printf, x], ttl: 0, failure_ttl: ''}")).source;
     assert!(matches!(&source.kind, SourceKind::Cmd { argv } if argv == &["printf", "x"]));
     assert_eq!((source.ttl, source.failure_ttl), (None, Duration::from_mins(1)));
+    let source = secret_of(&with_source("{type: token_broker, credential_id: a/b, ttl: 90s}")).source;
+    assert!(matches!(&source.kind, SourceKind::TokenBroker { credential_id } if credential_id == "a/b"));
+    assert_eq!((source.ttl, source.failure_ttl), (Some(Duration::from_secs(90)), Duration::from_secs(5)));
+    assert_eq!(source.display_name(), "a/b");
+    let source = secret_of(&with_source("{type: token_broker, credential_id: x}")).source;
+    assert_eq!(source.ttl, Some(Duration::from_mins(1)));
     let source = secret_of(&with_source("{type: control_plane, value: fake-value}")).source;
     assert_eq!(source.display_name(), "control_plane");
     assert!(!format!("{source:?}").contains("fake-value"));
@@ -270,6 +276,18 @@ fn sources_that_cannot_be_read_are_named() {
         ("{type: file, path: ''}", "path is required"),
         ("{type: cmd, argv: []}", "argv is required, as a list"),
         ("{type: control_plane}", "value is required"),
+        ("{type: token_broker}", "credential_id is required"),
+        ("{type: token_broker, credential_id: x, ttl: 0}", "ttl must be more than 0"),
+        ("{type: token_broker, credential_id: x, ttl: -1s}", "ttl must be more than 0"),
+        ("{type: token_broker, credential_id: x, ttl: 5}", "ttl: time: missing unit in duration \"5\""),
+        (
+            "{type: token_broker, credential_id: x, json_key: k}",
+            "json_key does not go with source type \"token_broker\": the token is all there is",
+        ),
+        (
+            "{type: env, var: V, credential_id: x}",
+            "credential_id belongs to source type \"token_broker\", not \"env\"",
+        ),
         ("{type: env, var: V, path: /x}", "path belongs to source type \"file\", not \"env\""),
         ("{type: file, path: /x, ttl: 5}", "ttl: time: missing unit in duration \"5\""),
         ("{type: file, path: /x, failure_ttl: x}", "failure_ttl: time: invalid duration \"x\""),

@@ -108,6 +108,20 @@ impl<'a> Cursor<'a> {
         items.iter().enumerate().map(child).collect()
     }
 
+    /// The keys of a mapping whose keys are not known beforehand, with their values; null is an empty one.
+    pub fn entries(&self) -> Option<Vec<(&'a str, Self)>> {
+        let entries: &'a [Entry] = match &self.node.kind {
+            Kind::Mapping(entries) => entries,
+            _ if self.is_null() => &[],
+            _ => return self.mismatch("map[string]interface {}"),
+        };
+        let child = |entry: &'a Entry| {
+            let path = self.below(&entry.key);
+            (&*entry.key, Self { node: &entry.value, at: entry.value.at, path, ..self.clone() })
+        };
+        Some(entries.iter().map(child).collect())
+    }
+
     /// The text of any scalar; null is empty.
     pub fn text(&self) -> Option<&'a str> {
         match &self.node.kind {

@@ -5,7 +5,7 @@
 //! | nothing yet, or a failure older than `failure_ttl` | fetch, and wait for it |
 //! | failed within `failure_ttl` | the remembered error |
 //! | good | the value; in the last part of its life a fetch starts in the background |
-//! | expired | fetch, and wait for it a little; then, or if it fails, the old value |
+//! | expired | fetch, and wait for it a little; then, or if it fails, the old value, unless it has ended |
 //!
 //! A fetch belongs to the source and not to the request that caused it: a client that goes away does not stop it.
 
@@ -17,13 +17,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use centaur_base::Secret;
+use centaur_fetch::extract;
 use centaur_policies::spec::SourceSpec;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
-use super::fetch::{Origin, extract};
+use super::origin::{Fetched, Origin};
 use super::{SecretValue, Unavailable};
 
 /// A secret's source. See the module for what it does on use.
@@ -58,6 +59,14 @@ enum State {
 struct Life {
     refresh: Instant,
     expiry: Instant,
+    /// It is no use to anybody from then on, whether there is another or not.
+    ends: Option<Instant>,
+}
+
+impl Life {
+    fn has_ended(self) -> bool {
+        self.ends.is_some_and(|ends| ends <= Instant::now())
+    }
 }
 
 #[derive(Default)]
@@ -154,6 +163,7 @@ impl Source {
         }
         let former = match &**self.state.load() {
             State::Failed { error, until } if Instant::now() < *until => return Err(error.clone()),
+            State::Good { life: Some(life), .. } if life.has_ended() => None,
             State::Good { value, .. } => Some(Arc::clone(value)),
             _ => None,
         };
@@ -171,7 +181,7 @@ impl Source {
         if self.origin.is_some() {
             let generation = self.flight().generation;
             // A value is never refused.
-            let _ = self.settle(generation, Ok(value));
+            let _ = self.settle(generation, Ok(Fetched { text: value, ends: None }));
         }
     }
 
@@ -225,7 +235,7 @@ impl Source {
         ticket
     }
 
-    async fn fetch(&self) -> Result<Secret<String>, String> {
+    async fn fetch(&self) -> Result<Fetched, String> {
         let Some(origin) = &self.origin else { return Err("it has no source".to_owned()) };
         timeout(FETCH_LIMIT, origin.fetch(self.json_key.as_deref()))
             .await
@@ -233,10 +243,12 @@ impl Source {
     }
 
     /// Turns a fetch into the next state, and into what those who wait for it get.
-    fn settle(&self, generation: u64, fetched: Result<Secret<String>, String>) -> Outcome {
+    fn settle(&self, generation: u64, fetched: Result<Fetched, String>) -> Outcome {
         let mut flight = self.flight();
         if flight.generation != generation {
-            return fetched.map(|text| Arc::new(numbered(text))).map_err(|reason| self.unavailable(&reason));
+            return fetched
+                .map(|fetched| Arc::new(numbered(fetched.text)))
+                .map_err(|reason| self.unavailable(&reason));
         }
         flight.ticket = None;
         let (former, had_life) = match &**self.state.load() {
@@ -245,13 +257,13 @@ impl Source {
             State::Failed { .. } => (None, None),
         };
         match fetched {
-            Ok(text) => {
+            Ok(Fetched { text, ends }) => {
                 flight.failing = false;
                 let value = match former {
                     Some(former) if former.text.expose() == text.expose() => former,
                     _ => Arc::new(numbered(text)),
                 };
-                let life = self.ttl.map(|ttl| self.life(ttl, value.version));
+                let life = self.ttl.map(|ttl| self.life(ttl, value.version, ends));
                 self.state.store(Arc::new(State::Good { value: Arc::clone(&value), life }));
                 Ok(value)
             }
@@ -259,6 +271,7 @@ impl Source {
                 let error = self.unavailable(&reason);
                 let first = !std::mem::replace(&mut flight.failing, true);
                 // Only a value with a life is fetched again while it is there.
+                let had_life = had_life.filter(|life| !life.has_ended());
                 let (Some(former), Some(life), Some(ttl)) = (former, had_life, self.ttl) else {
                     self.report(first, &error, self.failure_ttl);
                     let until = Instant::now() + self.failure_ttl;
@@ -268,7 +281,8 @@ impl Source {
                 let retry_in = ttl / 2;
                 self.report(first, &error, retry_in);
                 let retry = life.expiry.max(Instant::now() + retry_in);
-                let life = Some(Life { refresh: retry, expiry: retry });
+                let retry = life.ends.map_or(retry, |ends| retry.min(ends));
+                let life = Some(Life { refresh: retry, expiry: retry, ends: life.ends });
                 self.state.store(Arc::new(State::Good { value: Arc::clone(&former), life }));
                 Ok(former)
             }
@@ -287,12 +301,12 @@ impl Source {
 
     /// The refresh starts somewhere in the last quarter of the life, so that sources that were first used together
     /// are not fetched together for ever. Which moment is chance enough when it depends on name and version.
-    fn life(&self, ttl: Duration, version: u64) -> Life {
+    fn life(&self, ttl: Duration, version: u64, ends: Option<Instant>) -> Life {
         let mut hasher = DefaultHasher::new();
         (&*self.name, version).hash(&mut hasher);
         let permille = 750 + (hasher.finish() % 150) as u32;
         let now = Instant::now();
-        Life { refresh: now + ttl / 1000 * permille, expiry: now + ttl }
+        Life { refresh: now + ttl / 1000 * permille, expiry: now + ttl, ends }
     }
 
     fn unavailable(&self, reason: &str) -> Unavailable {

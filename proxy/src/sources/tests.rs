@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::time::{advance, sleep, timeout};
-use zeroize::Zeroizing;
 
 use super::*;
 
+mod broker;
 mod log;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -20,6 +20,8 @@ pub(super) struct Script(Arc<Played>);
 struct Played {
     steps: Mutex<VecDeque<(Duration, Result<&'static str, &'static str>)>>,
     fetches: AtomicUsize,
+    /// How long a value can be used.
+    lasts: Option<Duration>,
 }
 
 impl Script {
@@ -28,20 +30,29 @@ impl Script {
     }
 
     fn timed(steps: impl IntoIterator<Item = (Duration, Result<&'static str, &'static str>)>) -> Self {
+        Self::lasting(None, steps)
+    }
+
+    fn lasting(
+        lasts: Option<Duration>,
+        steps: impl IntoIterator<Item = (Duration, Result<&'static str, &'static str>)>,
+    ) -> Self {
         let steps = Mutex::new(steps.into_iter().collect());
-        Self(Arc::new(Played { steps, fetches: AtomicUsize::new(0) }))
+        Self(Arc::new(Played { steps, fetches: AtomicUsize::new(0), lasts }))
     }
 
     fn fetches(&self) -> usize {
         self.0.fetches.load(Ordering::SeqCst)
     }
 
-    pub(super) async fn play(&self) -> Result<fetch::Bytes, String> {
+    pub(super) async fn play(&self) -> Result<origin::Fetched, String> {
         self.0.fetches.fetch_add(1, Ordering::SeqCst);
         let step = self.0.steps.lock().unwrap().pop_front();
         let (takes, answer) = step.unwrap_or((Duration::ZERO, Err("no more steps")));
         sleep(takes).await;
-        answer.map(|text| Zeroizing::new(text.as_bytes().to_vec())).map_err(str::to_owned)
+        let ends = self.0.lasts.map(|lasts| tokio::time::Instant::now() + lasts);
+        let fetched = |text: &str| origin::Fetched { text: Secret::new(text.to_owned()), ends };
+        answer.map(fetched).map_err(str::to_owned)
     }
 }
 
@@ -368,7 +379,8 @@ async fn a_program_that_is_given_up_dies_with_what_it_started() {
     let pids = dir.path().join("pids");
     let script = format!("sleep 1000 & echo $$ $! > {}; wait", pids.display());
     let argv: Vec<_> = ["sh", "-c", &script].map(str::to_owned).into();
-    let run = cmd::run(&argv);
+    let origin = Plain::Cmd(argv);
+    let run = origin.fetch(None);
     let started = async {
         loop {
             match std::fs::read_to_string(&pids) {

@@ -59,6 +59,20 @@ fn help_is_no_failure_and_a_wrong_word_is() {
 }
 
 #[test]
+fn the_broker_reads_its_file_and_has_its_own_exit_codes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("broker.yaml");
+    let broker = |word: &str| outcome(centaur().args(["broker", word, "--config"]).arg(&path));
+    fs::write(&path, "listen: ':0'\n").unwrap();
+    assert_eq!(broker("--check").code, Some(0));
+    fs::write(&path, "listn: ':0'\n").unwrap();
+    let refused = broker("--check");
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.starts_with("centaur broker: ") && refused.err.contains("listen"), "{}", refused.err);
+    assert_eq!(broker("--chekc").code, Some(2));
+}
+
+#[test]
 fn the_version_is_the_proxys() {
     let ours = outcome(centaur().arg("version"));
     let proxys = outcome(centaur().args(["proxy", "version"]));

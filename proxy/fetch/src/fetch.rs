@@ -1,41 +1,50 @@
-//! One fetch: the bytes from the environment, a file or a program, and the text in them. Errors never quote what was
-//! fetched.
-
 use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use centaur_base::Secret;
+use centaur_policies::spec::SourceKind;
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
-use super::cmd;
+use crate::cmd;
 
 /// Where a fetch goes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Origin {
-    /// A variable of the proxy's environment.
+pub enum Origin {
+    /// A variable of the program's environment.
     Env(String),
     /// A file.
     File(PathBuf),
     /// A program and its arguments.
     Cmd(Vec<String>),
-    /// A script of the tests, by number.
-    #[cfg(test)]
-    Script(super::tests::Script),
 }
 
 /// Bytes that are wiped when dropped.
-pub(super) type Bytes = Zeroizing<Vec<u8>>;
+pub type Bytes = Zeroizing<Vec<u8>>;
 
 /// Largest value accepted. Nothing that fits into a header comes near.
-pub(super) const MAX_BYTES: usize = 1024 * 1024;
+pub const MAX_BYTES: usize = 1024 * 1024;
 
 impl Origin {
-    /// Fetches the value, or says why there is none. May take for ever; the caller has the deadline.
-    pub(super) async fn fetch(&self, json_key: Option<&str>) -> Result<Secret<String>, String> {
+    /// The origin that a definition names, unless its value came with it or is asked for elsewhere.
+    pub fn of(kind: &SourceKind) -> Option<Self> {
+        Some(match kind {
+            SourceKind::Env { var } => Self::Env(var.clone()),
+            SourceKind::File { path } => Self::File(path.clone()),
+            SourceKind::Cmd { argv } => Self::Cmd(argv.clone()),
+            SourceKind::ControlPlane { .. } | SourceKind::TokenBroker { .. } => return None,
+        })
+    }
+
+    /// Fetches the value, which is not empty, or says why there is none. May take for ever; the caller has the
+    /// deadline. With `json_key`, the string at that key of a JSON object.
+    ///
+    /// # Errors
+    /// What is wrong, without what was fetched.
+    pub async fn fetch(&self, json_key: Option<&str>) -> Result<Secret<String>, String> {
         let bytes = match self {
             Self::Env(var) => read_env(var)?,
             Self::File(path) => {
@@ -44,18 +53,19 @@ impl Origin {
                 read.await.map_err(|_| "reading the file failed".to_owned())??
             }
             Self::Cmd(argv) => cmd::run(argv).await?,
-            #[cfg(test)]
-            Self::Script(script) => script.play().await?,
         };
-        if bytes.is_empty() {
-            return Err("the value is empty".to_owned());
-        }
         extract(bytes, json_key)
     }
 }
 
-/// The text in what was fetched: all of it, or the string at a key.
-pub(super) fn extract(mut bytes: Bytes, json_key: Option<&str>) -> Result<Secret<String>, String> {
+/// The text in what was fetched, which must not be empty: all of it, or the string at a key.
+///
+/// # Errors
+/// What is wrong, without what was fetched.
+pub fn extract(mut bytes: Bytes, json_key: Option<&str>) -> Result<Secret<String>, String> {
+    if bytes.is_empty() {
+        return Err("the value is empty".to_owned());
+    }
     if let Some(key) = json_key {
         return pick(&bytes, key);
     }

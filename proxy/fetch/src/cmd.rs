@@ -8,12 +8,12 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
-use super::fetch::{Bytes, MAX_BYTES};
+use crate::fetch::{Bytes, MAX_BYTES};
 
 /// Runs a program without a shell and takes its standard output, without one trailing line end. It gets no input,
 /// and what it says on standard error is dropped unread: it may hold the secret. When the caller gives up, the
 /// program dies with everything it started.
-pub(super) async fn run(argv: &[String]) -> Result<Bytes, String> {
+pub(crate) async fn run(argv: &[String]) -> Result<Bytes, String> {
     let (program, arguments) = argv.split_first().ok_or("no program is named")?;
     let child = Command::new(program)
         .args(arguments)

@@ -1,0 +1,9 @@
+//! The broker from outside: over HTTP, with documents in files and in a stand-in of Kubernetes, against a provider that
+//! rotates refresh tokens and revokes everything when one comes twice.
+
+mod api;
+mod documents;
+mod http;
+mod process;
+mod provider;
+mod world;
