@@ -82,7 +82,11 @@ impl StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Database(cause) => from_engine(cause.as_ref()).unwrap_or(Self::Driver(error)),
+            sqlx::Error::Database(cause) => match from_engine(cause.as_ref()) {
+                Some(known) => known,
+                None if cause.code().is_some_and(|code| is_away(&code)) => Self::Unavailable(error),
+                None => Self::Driver(error),
+            },
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolTimedOut
@@ -114,6 +118,14 @@ fn from_engine(cause: &dyn DatabaseError) -> Option<StoreError> {
             Some(StoreError::Invalid { rule: rule.to_owned() })
         }
         _ => None,
+    }
+}
+
+/// Whether the database, or what it stands on, fails, and the statement is not to blame.
+fn is_away(code: &str) -> bool {
+    match code.len() {
+        5 => AWAY_POSTGRES.iter().any(|class| code.starts_with(class)),
+        _ => code.parse::<u32>().is_ok_and(|code| AWAY_SQLITE.contains(&(code & 0xff))),
     }
 }
 
@@ -157,5 +169,30 @@ const UNIQUE: &[(&str, &str, &str)] = &[
 /// index. The caller should have checked; it is no failure of the database.
 const UNSTORABLE: &[&str] = &["22001", "22003", "22021", "22P05", "54000"];
 
+/// PostgreSQL: connection, resources, shutdown and time limits, system errors; a standby, which writes nothing; a database
+/// or a role that is gone.
+const AWAY_POSTGRES: &[&str] = &["08", "53", "57", "58", "25006", "3D000", "28"];
+
+/// SQLite, without the details in the upper bits: read-only, reading or writing fails, damaged, full, cannot be opened, lock
+/// protocol, no database.
+const AWAY_SQLITE: &[u32] = &[8, 10, 11, 13, 14, 15, 26];
+
 /// PostgreSQL: serialisation failure, deadlock, lock not available. SQLite: busy, in its three forms, and locked.
 const TRANSIENT: &[&str] = &["40001", "40P01", "55P03", "5", "261", "517", "6"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_fails_is_told_from_a_statement_that_does() {
+        // A full disk, a read-only file, no database; too many connections, a shutdown, a standby.
+        for code in ["13", "1032", "26", "266", "53300", "57P01", "25006", "08006"] {
+            assert!(is_away(code), "{code}");
+        }
+        // A mistake in the SQL, a constraint; a syntax error, a unique key, out of range.
+        for code in ["1", "2067", "42601", "23505", "22003", ""] {
+            assert!(!is_away(code), "{code}");
+        }
+    }
+}

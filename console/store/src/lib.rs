@@ -31,6 +31,7 @@ mod counters;
 mod credentials;
 mod db;
 mod error;
+mod file;
 mod grants;
 mod identities;
 mod list;

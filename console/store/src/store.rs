@@ -14,6 +14,7 @@ use crate::actor::Actor;
 use crate::counters::{Counters, Counts};
 use crate::db::Conn;
 use crate::error::StoreError;
+use crate::file::DatabaseFile;
 use crate::migrate::{self, migrate};
 use crate::seal::KeyRing;
 use crate::time::{Clock, Micros};
@@ -65,6 +66,8 @@ pub(crate) enum Pools {
         write: SqlitePool,
         /// Readers see the last commit; with WAL they wait for no writer.
         read: SqlitePool,
+        /// `None` in memory.
+        file: Option<DatabaseFile>,
     },
     Postgres(PgPool),
 }
@@ -226,7 +229,7 @@ impl Store {
     /// Closes all connections, after the transactions that are open.
     pub async fn close(&self) {
         match &*self.pools {
-            Pools::Sqlite { write, read } => {
+            Pools::Sqlite { write, read, .. } => {
                 read.close().await;
                 write.close().await;
             }
@@ -257,16 +260,18 @@ impl Pools {
         };
         if path == ":memory:" {
             let only = pool().max_connections(1).connect_with(base.in_memory(true)).await?;
-            return Ok(Self::Sqlite { write: only.clone(), read: only });
+            return Ok(Self::Sqlite { write: only.clone(), read: only, file: None });
         }
         if path.is_empty() {
             return Err(StoreError::Address("sqlite: needs a path".to_owned()));
         }
         create_private(Path::new(path))?;
+        // Before SQLite opens it: what takes its place in between is noticed, too.
+        let file = Some(DatabaseFile::at(Path::new(path))?);
         let base = base.filename(path).journal_mode(SqliteJournalMode::Wal);
         let write = pool().max_connections(1).connect_with(base.clone()).await?;
         let read = pool().max_connections(options.connections).connect_with(base).await?;
-        Ok(Self::Sqlite { write, read })
+        Ok(Self::Sqlite { write, read, file })
     }
 
     async fn open_postgres(address: &str, options: &Options) -> Result<Self, StoreError> {
@@ -293,7 +298,16 @@ impl Pools {
         Ok(Self::Postgres(pool))
     }
 
+    /// Whether the database is still where it was opened.
+    fn is_there(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { file: Some(file), .. } => file.is_there(),
+            Self::Sqlite { file: None, .. } | Self::Postgres(_) => Ok(()),
+        }
+    }
+
     pub(crate) async fn read(&self) -> Result<Conn, StoreError> {
+        self.is_there()?;
         Ok(match self {
             Self::Sqlite { read, .. } => Conn::Sqlite(read.begin_with("BEGIN DEFERRED").await?),
             Self::Postgres(pool) => {
@@ -304,6 +318,7 @@ impl Pools {
 
     /// The one number that a query without arguments gives, outside of a transaction.
     pub(crate) async fn number(&self, sql: &'static str) -> Result<i64, StoreError> {
+        self.is_there()?;
         Ok(match self {
             Self::Sqlite { read, .. } => sqlx::query_scalar(sql).fetch_one(read).await?,
             Self::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await?,
@@ -311,6 +326,7 @@ impl Pools {
     }
 
     pub(crate) async fn write(&self) -> Result<Conn, StoreError> {
+        self.is_there()?;
         Ok(match self {
             Self::Sqlite { write, .. } => Conn::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(pool) => {

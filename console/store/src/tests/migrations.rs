@@ -84,7 +84,7 @@ async fn every_earlier_version_is_brought_up_with_its_rows(world: World) {
 
 async fn close(pools: Pools) {
     match pools {
-        Pools::Sqlite { write, read } => {
+        Pools::Sqlite { write, read, .. } => {
             read.close().await;
             write.close().await;
         }

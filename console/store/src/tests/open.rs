@@ -108,3 +108,25 @@ async fn a_writer_waits_for_the_one_of_another_process() {
     set_defaults(hasty, tries.clone()).await.expect("a task").expect("written");
     assert_eq!(tries.load(Ordering::SeqCst), 1);
 }
+
+#[tokio::test]
+async fn a_file_that_is_not_the_one_that_was_opened_is_neither_read_nor_written() {
+    let world = World::sqlite().await;
+    let path = std::path::PathBuf::from(world.address.strip_prefix("sqlite:").expect("a path"));
+    let kept = path.with_extension("kept");
+    let make = async |name: &'static str| -> Result<Role, StoreError> {
+        let patch = &RolePatch::default();
+        world.store.write(&Actor::system(), |tx| Box::pin(tx.create_role("lab", Some(name), patch))).await
+    };
+    make("before").await.expect("a role");
+    std::fs::rename(&path, &kept).expect("renamed");
+    let is_away = |error: StoreError| assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    is_away(make("nowhere").await.expect_err("gone"));
+    std::fs::copy(&kept, &path).expect("copied");
+    is_away(make("elsewhere").await.expect_err("another file"));
+    is_away(world.store.read().await.expect_err("another file"));
+    is_away(world.store.ready().await.expect_err("another file"));
+    std::fs::rename(&kept, &path).expect("renamed");
+    world.store.ready().await.expect("the same file as before");
+    make("after").await.expect("a role");
+}
