@@ -206,3 +206,6 @@ fn name() -> Result<String, getrandom::Error> {
     getrandom::fill(&mut random)?;
     Ok(format!("{:016x}", u64::from_le_bytes(random)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,6 +77,8 @@ impl Slot {
             self.wake();
         }
         match state.row.claimable(now) {
+            // What another gets is found in the document before its lease ends.
+            _ if state.is_others() => None,
             Claimable::At(at) if at.since(now) > left => Some(Asked::Pending(at.since(now).max(AGAIN))),
             _ => None,
         }

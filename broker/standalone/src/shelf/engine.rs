@@ -193,13 +193,15 @@ impl Slot {
             return Ok(Some(true));
         }
         let mut state = self.state();
-        if same(state.row.refresh_token.as_ref(), stored_token) {
+        let is_ours = blob.note.attempt.as_ref().is_none_or(|sending| sending.attempt == claim.attempt);
+        if same(state.row.refresh_token.as_ref(), stored_token) && is_ours {
             state.version = version;
             state.number = blob.version;
             state.rest = blob.rest;
             return Ok(None);
         }
-        // Somebody brought another token: that one counts.
+        // Somebody brought another token, or is at this one because our time was up: that counts.
+        state.forget();
         state.take(Some(blob), version, self.now(), self);
         Ok(Some(false))
     }

@@ -1,12 +1,12 @@
-//! Reading documents: at the start until it works, every minute while a credential is dead, and when told to
-//! (broker.md, section 21.5).
+//! Reading documents: at the start until it works, every minute while a credential is dead, every five seconds while
+//! another process is at it, and when told to (broker.md, section 21.5).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Fault, Shelf, Slot};
 use crate::log::{Level, log};
@@ -18,6 +18,8 @@ const LAST: Duration = Duration::from_mins(1);
 const GIVE_UP: Duration = Duration::from_mins(15);
 /// How often a dead credential's document is read.
 const LOOK: Duration = Duration::from_mins(1);
+/// How often one is read that another process is at.
+const LOOK_FOR_OTHER: Duration = Duration::from_secs(5);
 
 impl Shelf {
     /// Keeps what is known in step with the stores, for as long as it is polled.
@@ -32,17 +34,36 @@ impl Shelf {
 
 async fn keep(slot: Arc<Slot>) {
     let mut told = slot.context.reread.subscribe();
+    let mut news = slot.news.subscribe();
     first(&slot, &mut told).await;
+    let mut last = Instant::now();
     loop {
-        let was_told = again(LOOK, &mut told).await;
-        if was_told || slot.state().dead().is_some() {
-            let was_dead = slot.state().dead().is_some();
-            if let Err(fault) = look(&slot).await {
-                complain(&slot, &fault);
-            } else if was_dead && slot.state().dead().is_none() {
-                log(Level::Info, "credential revived", [("credential", slot.config.id.as_str().into())]);
-            }
+        news.mark_unchanged();
+        let next = slot.wants_reading().map(|after| last + after);
+        tokio::select! {
+            () = async { sleep_until(next.unwrap_or(last)).await }, if next.is_some() => {}
+            Ok(()) = told.changed() => {}
+            // What is wanted may be another by now.
+            Ok(()) = news.changed() => continue,
         }
+        let was_dead = slot.state().dead().is_some();
+        if let Err(fault) = look(&slot).await {
+            complain(&slot, &fault);
+        } else if was_dead && slot.state().dead().is_none() {
+            log(Level::Info, "credential revived", [("credential", slot.config.id.as_str().into())]);
+        }
+        last = Instant::now();
+    }
+}
+
+impl Slot {
+    /// How long after it was read the document is to be read again, if not before the next refresh.
+    fn wants_reading(&self) -> Option<Duration> {
+        let state = self.state();
+        if state.dead().is_some() {
+            return Some(LOOK);
+        }
+        state.is_others().then_some(LOOK_FOR_OTHER)
     }
 }
 

@@ -64,7 +64,7 @@ impl State {
         self.version = version;
         let Some(blob) = blob else {
             self.missing = Some("blob_not_bootstrapped");
-            self.replace(Row::default());
+            self.forget();
             self.rest = Rest::default();
             return;
         };
@@ -90,6 +90,11 @@ impl State {
             self.row.next_attempt_at = Some(self.scheduled(now, slot));
         }
         self.heed(blob.note, slot);
+    }
+
+    /// Forgets all material.
+    pub(super) fn forget(&mut self) {
+        self.replace(Row::default());
     }
 
     /// Fresh material: whoever is at it with the old has lost it.
@@ -161,6 +166,11 @@ impl State {
     /// An attempt of this process is under way.
     pub(super) fn is_trying(&self) -> bool {
         self.row.lease.is_some() && self.holder == Holder::Us
+    }
+
+    /// An attempt of another process is under way.
+    pub(super) fn is_others(&self) -> bool {
+        self.row.lease.is_some() && self.holder == Holder::Other
     }
 
     pub(super) fn health(&self, now: Moment) -> Health {

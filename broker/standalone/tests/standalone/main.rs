@@ -4,6 +4,10 @@
 mod api;
 mod documents;
 mod http;
+mod killed;
+mod kubernetes;
 mod process;
 mod provider;
+mod secrets;
+mod starts;
 mod world;

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+
+use crate::http::receive;
 
 /// The provider. Clones are the same one.
 #[derive(Clone)]
@@ -95,21 +97,7 @@ impl Provider {
     }
 
     async fn answer(self, mut stream: TcpStream) -> Option<()> {
-        let mut text = Vec::new();
-        let form = loop {
-            let mut chunk = [0; 4096];
-            let read = stream.read(&mut chunk).await.ok().filter(|read| *read > 0)?;
-            text.extend(&chunk[..read]);
-            let whole = String::from_utf8_lossy(&text).into_owned();
-            let Some((head, body)) = whole.split_once("\r\n\r\n") else { continue };
-            let length = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(": ")?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.parse::<usize>().ok())?
-            });
-            if body.len() >= length.unwrap_or(0) {
-                break body.to_owned();
-            }
-        };
+        let (_, form) = receive(&mut stream).await?;
         let token = form.split('&').find_map(|part| part.strip_prefix("refresh_token="))?.to_owned();
         // The token is used up when it comes, whether the answer arrives or not.
         let (status, headers, body) = self.spend(&token);
