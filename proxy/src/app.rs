@@ -261,22 +261,31 @@ fn begin(mut config: Config, options: Options, managed: Option<Settings>) -> Res
 /// Puts policies of the control plane in force.
 struct InForce(Arc<App>);
 
-impl Traffic for InForce {
-    fn decide_by(&self, pipeline: Pipeline) -> usize {
-        let pipeline = Arc::new(pipeline);
-        self.0.pipeline.store(pipeline.clone());
-        self.0.metrics.set_credentials_withdrawn(false);
+impl InForce {
+    /// Ends what `pipeline`, which is in force, does not grant; how much that was.
+    fn end_others(&self, pipeline: &Pipeline) -> usize {
         let Some(managed) = &self.0.managed else { return 0 };
-        let ended = managed.live.sweep(&pipeline);
+        let ended = managed.live.sweep(pipeline);
         if ended > 0 {
             tokio::spawn(managed.live.clone().finish());
         }
         ended
     }
+}
 
-    fn withdraw(&self) {
-        self.0.pipeline.load().withdraw();
+impl Traffic for InForce {
+    fn decide_by(&self, pipeline: Pipeline) -> usize {
+        let pipeline = Arc::new(pipeline);
+        self.0.pipeline.store(pipeline.clone());
+        self.0.metrics.set_credentials_withdrawn(false);
+        self.end_others(&pipeline)
+    }
+
+    fn withdraw(&self) -> usize {
+        let pipeline = self.0.pipeline.load_full();
+        pipeline.withdraw();
         self.0.metrics.set_credentials_withdrawn(true);
+        self.end_others(&pipeline)
     }
 
     fn synced(&self, result: &'static str) {

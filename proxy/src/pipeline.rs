@@ -15,6 +15,7 @@ mod token_call;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use centaur_policies::host::CanonicalHost;
@@ -53,6 +54,8 @@ pub struct Pipeline {
     epoch: u64,
     credentials: HashSet<u64>,
     harness: Active,
+    /// See [`Self::withdraw`].
+    withdrawn: AtomicBool,
 }
 
 /// What becomes of a request that is not refused.
@@ -174,7 +177,15 @@ impl Pipeline {
         let entries = || stages.iter().filter_map(|stage| stage.secrets()).flat_map(SecretsStage::entries);
         let credentials = entries().map(secrets::Entry::id).collect();
         let harness = harness.active(|host| entries().find_map(|entry| entry.sets_authorization(host)));
-        Self { stages, plans: Plans::default(), has_allowlist, epoch, credentials, harness }
+        Self {
+            stages,
+            plans: Plans::default(),
+            has_allowlist,
+            epoch,
+            credentials,
+            harness,
+            withdrawn: AtomicBool::new(false),
+        }
     }
 
     /// Refuses everything, with one trace named after the gate.
@@ -194,10 +205,16 @@ impl Pipeline {
         self.epoch
     }
 
-    /// No value is placed any more. Values that were delivered with their definitions are forgotten; requests under
-    /// way keep what they have.
+    /// No value is placed any more, and what one was placed in is not granted any more. Values that were delivered with
+    /// their definitions are forgotten.
     pub fn withdraw(&self) {
+        self.withdrawn.store(true, Ordering::Release);
         self.stages.iter().filter_map(|stage| stage.secrets()).for_each(SecretsStage::withdraw);
+    }
+
+    /// Whether its credentials are withdrawn.
+    pub fn is_withdrawn(&self) -> bool {
+        self.withdrawn.load(Ordering::Acquire)
     }
 
     /// Whether anything is refused at all.

@@ -530,6 +530,51 @@ async fn credentials_are_dropped_when_the_console_is_silent_for_too_long_and_pla
 }
 
 #[tokio::test]
+async fn what_used_a_credential_ends_with_its_budget_and_what_used_none_goes_on() {
+    let console = Console::start().await;
+    console.max_age(2);
+    console.set(usual("sha256:1"));
+    let w = proxy_of(&console).start().await;
+    ready(&w).await;
+    let open = async |host: &str, token: &str| {
+        let mut conn = w.https(host).await;
+        conn.send(Request::get(&w.at(host), "/sse").bearer(token).bytes()).await;
+        conn.head().await.expect(200);
+        conn
+    };
+    let mut with = open("a.test", PLACEHOLDER).await;
+    let (mut same_host, mut elsewhere) = (open("a.test", "own").await, open("b.test", "own").await);
+    let mut socket = w.https("a.test").await;
+    let upgrade = Request::get(&w.at("a.test"), "/ws")
+        .bearer(PLACEHOLDER)
+        .field("Connection", "Upgrade")
+        .field("Upgrade", "websocket")
+        .field("Sec-WebSocket-Version", "13")
+        .field("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    socket.send(upgrade.bytes()).await;
+    socket.head().await.expect(101);
+    let mut tunnel = w.tunnel_tls("a.test").await;
+    let plain = Request::get(&w.at("a.test"), "/ok");
+    plain.on(&mut tunnel).await.expect(200);
+    with.until("event 1").await;
+
+    console.refuse(500, "down");
+    eventually("the end of the budget", async || status(&w).await["stale"] == true).await;
+    let began = Instant::now();
+    with.rest().await;
+    socket.rest().await;
+    assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
+    (0..6).for_each(|_| w.origin.release());
+    same_host.until("event 3").await;
+    elsewhere.until("event 3").await;
+    plain.on(&mut tunnel).await.expect(200);
+    drop((same_host, elsewhere, tunnel));
+    let audit = w.finish(7).await;
+    let revoked = audit.iter().filter(|line| line.reason() == "revoked").count();
+    assert_eq!(revoked, 2, "the stream and the socket: {audit:#?}");
+}
+
+#[tokio::test]
 async fn the_claim_barrier_sees_a_principal_only_once_it_is_in_force() {
     let console = Console::start().await;
     console.set(usual("sha256:1"));

@@ -45,8 +45,8 @@ pub struct Ticket {
 }
 
 impl Live {
-    /// Notes what `decided` has let through. If another pipeline has come into force since, that one decides again:
-    /// whoever is noted too late for [`Self::sweep`] finds the new pipeline here.
+    /// Notes what `decided` has let through. If another pipeline has come into force since, or its credentials were
+    /// withdrawn, it is decided again: whoever is noted too late for [`Self::sweep`] finds that here.
     pub fn enter(
         self: &Arc<Self>,
         used: Used,
@@ -64,7 +64,7 @@ impl Live {
         };
         let ticket = Ticket { live: self.clone(), id, cut: receiver };
         let current = current();
-        if !Arc::ptr_eq(decided, &current)
+        if (current.is_withdrawn() || !Arc::ptr_eq(decided, &current))
             && let Some(entry) = self.open().tickets.get_mut(&id)
         {
             entry.recheck(&current);

@@ -32,8 +32,8 @@ impl Console for SyncClient {
 pub trait Traffic: Send {
     /// Decides with `pipeline` from now on; ends what it does not grant. Returns how much was ended.
     fn decide_by(&self, pipeline: Pipeline) -> usize;
-    /// Places no credentials any more.
-    fn withdraw(&self);
+    /// Places no credentials any more; ends what one was placed in. Returns how much was ended.
+    fn withdraw(&self) -> usize;
     /// A sync ended, with what.
     fn synced(&self, result: &'static str);
 }
@@ -427,11 +427,12 @@ impl<C: Console, T: Traffic> Loop<C, T> {
 
     /// Nobody has vouched for the credentials for too long.
     fn withdraw(&self, state: &mut State) {
-        self.traffic.withdraw();
+        let ended = self.traffic.withdraw();
         state.withdrawn = true;
         let lasted = self.timing.max_age().as_secs();
         tracing::warn!(
             seconds = lasted,
+            ended,
             "no configuration from the control plane for too long: credentials are withdrawn, other traffic goes on"
         );
         // Everything has to be sent again.

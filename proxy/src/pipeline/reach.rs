@@ -54,7 +54,7 @@ impl Pipeline {
     /// Whether a new request for the same would be let through with the same credentials: each is still bound in the
     /// same way and belongs to the same principal, whatever its value is now, and the destination is still allowed.
     pub fn still_grants(&self, used: &Used) -> bool {
-        let same_owner = used.placed.is_empty() || used.epoch == self.epoch;
+        let same_owner = used.placed.is_empty() || (used.epoch == self.epoch && !self.is_withdrawn());
         let Destination { host, port, .. } = &used.destination;
         let token_calls = matches!(used.reach, Reach::Tunnel) && self.harness.opens(host, *port).is_some();
         let allowed = |kind: &Kind| (token_calls && matches!(kind, Kind::Allowlist(_))) || allows(kind, used);

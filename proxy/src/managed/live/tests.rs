@@ -1,12 +1,16 @@
 use std::time::Duration;
 
+use centaur_client::sync::Payload;
 use centaur_policies::host::CanonicalHost;
 use centaur_policies::pattern::HostPattern;
 use centaur_policies::rule::{Destination, Rule, RuleSet};
 use centaur_policies::spec::{AllowlistSpec, TransformSpec};
+use serde_json::json;
 
 use super::*;
 use crate::harness::HarnessLogins;
+use crate::managed::apply::Policy;
+use crate::managed::settings::AllowHosts;
 use crate::pipeline::{Gate, Reach};
 use crate::sources::SourcePool;
 
@@ -21,6 +25,21 @@ fn allowing(host: &str) -> Arc<Pipeline> {
         )
         .unwrap(),
     )
+}
+
+fn any_host() -> Rule {
+    Rule::from(Destination::Host(HostPattern::parse("*").unwrap()))
+}
+
+/// One credential.
+fn payload() -> Payload {
+    let secret = json!({
+        "source": { "type": "control_plane", "value": "fake-value" },
+        "rules": [{ "host": "a.test" }],
+        "inject": { "header": "x-key" },
+    });
+    let body = json!({ "config_hash": "h1", "principal_id": "prn_a", "secrets": [secret] });
+    Payload::parse(body.to_string().as_bytes()).unwrap()
 }
 
 fn tunnel(host: &str) -> Used {
@@ -53,6 +72,26 @@ async fn whoever_was_let_through_by_a_pipeline_that_is_gone_is_decided_again() {
     let mut a = live.enter(tunnel("a.test"), Connection::default(), &old, || new.clone());
     let mut b = live.enter(tunnel("b.test"), Connection::default(), &old, || new.clone());
     assert!(is_cut(&mut a).await && !is_cut(&mut b).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_credentials_what_one_was_placed_in_is_cut_whenever_it_was_noted() {
+    let live = Arc::<Live>::default();
+    let hosts = AllowHosts { rules: RuleSet::new(vec![any_host()]), granted: false };
+    let (sources, payload) = (SourcePool::default(), payload());
+    let policy = Policy::local(Vec::new(), hosts, &sources);
+    let current = Arc::new(policy.update(&policy, &payload, &sources).unwrap().pipeline());
+    let used = Used { epoch: current.epoch(), ..tunnel("a.test") };
+    let with = Used { placed: current.credentials().collect(), ..used };
+    assert_eq!(with.placed.len(), 1);
+    let enter = |used: Used| live.enter(used, Connection::default(), &current, || current.clone());
+    let (mut early, mut plain) = (enter(with.clone()), enter(tunnel("a.test")));
+    assert!(!is_cut(&mut early).await && !is_cut(&mut plain).await);
+    current.withdraw();
+    assert_eq!(live.sweep(&current), 1);
+    let (mut late, mut later_plain) = (enter(with), enter(tunnel("a.test")));
+    assert!(is_cut(&mut early).await && is_cut(&mut late).await);
+    assert!(!is_cut(&mut plain).await && !is_cut(&mut later_plain).await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -77,12 +77,13 @@ impl Traffic for Recorder {
         0
     }
 
-    fn withdraw(&self) {
+    fn withdraw(&self) -> usize {
         let mut seen = self.0.lock().unwrap();
         if let Some(last) = seen.pipelines.last() {
             last.withdraw();
         }
         seen.withdrawn_at.push(Instant::now());
+        0
     }
 
     fn synced(&self, result: &'static str) {
