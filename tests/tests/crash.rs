@@ -25,14 +25,16 @@ struct Plan {
     loaded: u64,
 }
 
+const TWO_HUNDRED: Plan = Plan { first_boot: 20, starting: 40, loaded: 140 };
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_kills_on_sqlite_lose_nothing_and_leave_nothing_half_made() {
-    survive(&Database::sqlite(), &Plan { first_boot: 20, starting: 40, loaded: 140 }).await;
+    survive(&Database::sqlite(), &TWO_HUNDRED).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kills_of_the_console_on_postgresql_lose_nothing_and_leave_nothing_half_made() {
-    survive(&Database::postgres().await, &Plan { first_boot: 5, starting: 5, loaded: 30 }).await;
+async fn two_hundred_kills_on_postgresql_lose_nothing_and_leave_nothing_half_made() {
+    survive(&Database::postgres().await, &TWO_HUNDRED).await;
 }
 
 async fn survive(database: &Database, plan: &Plan) {
