@@ -57,9 +57,10 @@ fn viewed(operation: Operation) -> Operation {
 }
 
 async fn of_id(call: Call) -> Result<Response> {
-    let mut tx = call.read().await?;
-    let row = principal(&mut tx, call.param(0)).await?;
-    view(&call, tx, &row).await
+    let id = oid(call.param(0), principals::TYPE)?;
+    let tx = call.read().await?;
+    let shown = view(&call, tx, id).await?;
+    found(shown, principals::TYPE, call.param(0))
 }
 
 async fn of_name(call: Call) -> Result<Response> {
@@ -67,20 +68,23 @@ async fn of_name(call: Call) -> Result<Response> {
     let (namespace, foreign_id) = (call.param(0), call.param(1));
     let row = tx.principal_named(&Name::new(namespace, foreign_id)).await?;
     let row = found_named(row, principals::TYPE, namespace, foreign_id)?;
-    view(&call, tx, &row).await
+    let shown = view(&call, tx, row.id).await?;
+    found_named(shown, principals::TYPE, namespace, foreign_id)
 }
 
-async fn view(call: &Call, mut tx: ReadTx, row: &Principal) -> Result<Response> {
-    let (load, exclude) = (asked(call, &mut tx, row).await?, excluded(call));
+/// `None` when there is no such principal.
+async fn view(call: &Call, mut tx: ReadTx, id: PrincipalId) -> Result<Option<Response>> {
+    let (load, exclude) = (asked(call, &mut tx, id).await?, excluded(call));
+    let world = loaded(call, &mut tx, load, false).await?;
+    let Some((row, version)) = world.principal() else { return Ok(None) };
     // Of the principal alone: what a later difference is taken against.
     let is_plain = exclude.is_empty() && load.fallback.is_none();
-    let is_kept = !is_plain || tx.kept_views(row.id).await?.contains(&row.config_version);
-    let world = loaded(call, &mut tx, load, false).await?;
+    let is_kept = !is_plain || tx.kept_views(id).await?.contains(&version);
     drop(tx);
     let effective = world.assemble(call.app.config(), &exclude);
-    let body = effective.payload.redacted(&row.id.to_string()).to_string();
+    let body = effective.payload.redacted(&row.oid).to_string();
     if !is_kept {
-        effective_diff::keep(call.app.store(), row.id, row.config_version, &body).await;
+        effective_diff::keep(call.app.store(), id, &row.namespace, version, &body).await;
     }
     let tag = etag(&body);
     let sent = call.headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
@@ -94,16 +98,16 @@ async fn view(call: &Call, mut tx: ReadTx, row: &Principal) -> Result<Response> 
         response.headers_mut().insert(ETAG, tag);
     }
     if is_plain {
-        response.headers_mut().insert("x-config-revision", HeaderValue::from(row.config_version));
+        response.headers_mut().insert("x-config-revision", HeaderValue::from(version));
     }
-    Ok(response)
+    Ok(Some(response))
 }
 
 /// Every credential that some grant reaches, with what became of it.
 async fn explained(call: Call) -> Result {
     let mut tx = call.read().await?;
     let row = principal(&mut tx, call.param(0)).await?;
-    let load = asked(&call, &mut tx, &row).await?;
+    let load = asked(&call, &mut tx, row.id).await?;
     let world = loaded(&call, &mut tx, load, true).await?;
     drop(tx);
     let effective = world.assemble(call.app.config(), &excluded(&call));
@@ -115,7 +119,7 @@ async fn tried(call: Call) -> Result {
     let probe = Probe::parse(&mut call.attributes()?)?;
     let mut tx = call.read().await?;
     let row = principal(&mut tx, call.param(0)).await?;
-    let load = asked(&call, &mut tx, &row).await?;
+    let load = asked(&call, &mut tx, row.id).await?;
     let world = loaded(&call, &mut tx, load, false).await?;
     drop(tx);
     let exclude = excluded(&call);
@@ -135,7 +139,7 @@ async fn principal(tx: &mut ReadTx, text: &str) -> Result<Principal> {
 
 /// The principal, with the fallback that the query may name (`fallback_principal_id`, `fallback_mode`), as a proxy's
 /// record does.
-async fn asked(call: &Call, tx: &mut ReadTx, row: &Principal) -> Result<Load> {
+async fn asked(call: &Call, tx: &mut ReadTx, id: PrincipalId) -> Result<Load> {
     let text = |key: &str| call.query.value(key).filter(|text| !text.is_empty());
     let fallback = match text("fallback_principal_id") {
         Some(id) => Some(principal(tx, id).await?.id),
@@ -145,7 +149,7 @@ async fn asked(call: &Call, tx: &mut ReadTx, row: &Principal) -> Result<Load> {
         let problem = || ApiError::bad_request("fallback_mode must be one of per-target, when-empty, never");
         FallbackMode::parse(mode).ok_or_else(problem)
     });
-    Ok(Load { principal: Some(row.id), fallback, mode: mode.transpose()? })
+    Ok(Load { principal: Some(id), fallback, mode: mode.transpose()? })
 }
 
 /// `exclude_roles`: foreign ids of roles whose grants do not count.

@@ -3,7 +3,7 @@
 
 use centaur_base::Secret;
 use centaur_base::oid::PrincipalId;
-use centaur_store::{Actor, ReadTx, Store, StoreError};
+use centaur_store::{ReadTx, Store, StoreError};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Result};
@@ -48,7 +48,7 @@ async fn compared(call: Call) -> Result {
     let before: Value = serde_json::from_str(&before)
         .map_err(|_| StoreError::Inconsistent { table: "config_views", detail: "body".to_owned() })?;
     if !kept.contains(&row.config_version) {
-        keep(call.app.store(), id, row.config_version, &now.to_string()).await;
+        keep(call.app.store(), id, &row.namespace, row.config_version, &now.to_string()).await;
     }
     let mut data = json!({ "id": id, "from": from, "to": row.config_version });
     if let Value::Object(data) = &mut data {
@@ -66,12 +66,9 @@ async fn view(tx: &mut ReadTx, id: PrincipalId, call: &Call) -> Result<Value> {
 }
 
 /// Keeps what was shown. That it cannot be kept is no reason not to show it.
-pub(super) async fn keep(store: &Store, principal: PrincipalId, version: i64, body: &str) {
-    let body = &Secret::new(body.to_owned());
-    let actor = Actor::system();
-    let kept: std::result::Result<(), StoreError> =
-        store.write(&actor, |tx| Box::pin(tx.keep_view(principal, version, body))).await;
-    if let Err(error) = kept {
+pub(super) async fn keep(store: &Store, principal: PrincipalId, namespace: &str, version: i64, body: &str) {
+    let body = Secret::new(body.to_owned());
+    if let Err(error) = store.keep_view(principal, namespace, version, &body).await {
         log("warn", "cannot keep a view of a configuration", &[("error", &error.to_string())]);
     }
 }

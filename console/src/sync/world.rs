@@ -31,6 +31,7 @@ pub(crate) struct Load {
 #[derive(Debug)]
 pub(crate) struct World {
     subject: Option<Arc<Subject>>,
+    version: Option<i64>,
     fallback: Option<(Arc<Subject>, FallbackMode)>,
     secrets: HashMap<SecretKey, Arc<StoredSecret>>,
     brokers: Brokers,
@@ -79,6 +80,11 @@ impl World {
     ) -> Result<Self, StoreError> {
         let mut worlds = Worlds::load(tx, &[load], with_expired, parts, config).await?;
         Ok(worlds.of.remove(0))
+    }
+
+    /// The principal and the version of what it gets; `None` when it is not there.
+    pub(crate) fn principal(&self) -> Option<(&Principal, i64)> {
+        Some((&self.subject.as_ref()?.principal, self.version?))
     }
 
     /// What the proxy gets, without the grants of the roles of these foreign ids.
@@ -133,12 +139,13 @@ impl Worlds {
             tokens: Arc::new(tx.access_tokens(&credentials).await?),
             subjects: holdings.holders.iter().map(|(id, holder)| (*id, Arc::new(subject(holder)))).collect(),
             held: holdings.holders.iter().map(|(id, holder)| (*id, holder.held.as_slice())).collect(),
+            versions: holdings.holders.iter().map(|(id, one)| (*id, one.principal.config_version)).collect(),
             now: tx.now().0,
         };
         Ok(Self {
             change: holdings.change,
             of: loads.iter().map(|load| found.world(*load, config)).collect(),
-            versions: holdings.holders.iter().map(|(id, one)| (*id, one.principal.config_version)).collect(),
+            versions: found.versions,
             grants: held().count(),
         })
     }
@@ -146,6 +153,7 @@ impl Worlds {
 
 /// What was read for all.
 struct Found<'a> {
+    versions: HashMap<PrincipalId, i64>,
     parts: HashMap<SecretVersion, Arc<Part>>,
     tokens: Arc<BTreeMap<BrokerCredentialId, AccessToken>>,
     subjects: HashMap<PrincipalId, Arc<Subject>>,
@@ -157,6 +165,7 @@ impl Found<'_> {
     fn world(&self, load: Load, config: &Config) -> World {
         let mut world = World {
             subject: None,
+            version: load.principal.and_then(|id| self.versions.get(&id).copied()),
             fallback: None,
             secrets: HashMap::new(),
             brokers: Brokers { ids: HashMap::new(), tokens: self.tokens.clone() },

@@ -178,11 +178,13 @@ impl WriteTx<'_> {
 
     /// The next row id of a table.
     pub(crate) async fn next_id(&mut self, table: &'static str) -> Result<i64, StoreError> {
-        let next = "INSERT INTO id_counters (name, last) VALUES ($1, 1) \
-                    ON CONFLICT (name) DO UPDATE SET last = id_counters.last + 1 RETURNING last";
-        self.number(next, args![table]).await
+        self.number(NEXT_ID, args![table]).await
     }
 }
+
+/// Takes the next row id of a table.
+pub(crate) const NEXT_ID: &str = "INSERT INTO id_counters (name, last) VALUES ($1, 1) \
+     ON CONFLICT (name) DO UPDATE SET last = id_counters.last + 1 RETURNING last";
 
 impl Deref for WriteTx<'_> {
     type Target = ReadTx;

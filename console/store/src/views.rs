@@ -6,7 +6,8 @@ use centaur_base::oid::{Oid as _, PrincipalId};
 use crate::db::args;
 use crate::error::StoreError;
 use crate::seal::Place;
-use crate::tx::{ReadTx, WriteTx};
+use crate::store::Store;
+use crate::tx::{NEXT_ID, ReadTx};
 
 /// Versions that are kept per principal.
 pub const VIEWS_KEPT: i64 = 32;
@@ -40,31 +41,33 @@ impl ReadTx {
     }
 }
 
-impl WriteTx<'_> {
-    /// Keeps a view, and forgets the oldest ones. The first one that was shown for a version stays.
+impl Store {
+    /// Keeps a view of a principal of this namespace, and forgets the oldest ones. The first one that was shown for a
+    /// version stays. No turn is waited for and nothing is audited: it changes nothing that anybody may do.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] for the principal.
+    /// Those of the database, also when the principal is gone.
     pub async fn keep_view(
-        &mut self,
+        &self,
         principal: PrincipalId,
+        namespace: &str,
         version: i64,
         body: &Secret<String>,
     ) -> Result<(), StoreError> {
-        let known = "SELECT 1 FROM config_views WHERE principal_id = $1 AND version = $2";
-        if self.exists(known, args![principal.row(), version]).await? {
-            return Ok(());
+        let mut conn = self.pools().write().await?;
+        let id = conn.number(NEXT_ID, args!["config_views"]).await?;
+        let sealed = self.keys().seal(place(id, namespace), body.expose().as_bytes())?;
+        let now = self.clock().now();
+        let values = args![id, principal.row(), version, sealed, now];
+        if conn.execute(INSERT, values).await? > 0 {
+            conn.execute(FORGET, args![principal.row(), VIEWS_KEPT]).await?;
         }
-        let row = self.principal(principal).await?.ok_or(StoreError::Missing { what: "principal" })?;
-        let id = self.next_id("config_views").await?;
-        let sealed = self.keys().seal(place(id, &row.namespace), body.expose().as_bytes())?;
-        let sql = "INSERT INTO config_views (id, principal_id, version, body, created_at) \
-                   VALUES ($1, $2, $3, $4, $5)";
-        let values = args![id, principal.row(), version, sealed, self.now()];
-        self.execute(sql, values).await?;
-        self.execute(FORGET, args![principal.row(), VIEWS_KEPT]).await.map(drop)
+        conn.commit().await
     }
 }
+
+const INSERT: &str = "INSERT INTO config_views (id, principal_id, version, body, created_at) \
+     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (principal_id, version) DO NOTHING";
 
 fn place(row: i64, namespace: &str) -> Place<'_> {
     Place { table: "config_views", column: "body", row, namespace }
