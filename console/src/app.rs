@@ -120,6 +120,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     spool: Option<Spool>,
+    notices: Option<Client>,
 }
 
 impl Server {
@@ -130,6 +131,7 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let oauth = broker::client(&config).map_err(StartError::Broker)?;
         let spool = broker::spool(&config).map_err(StartError::Broker)?;
+        let notices = broker::notices(&config).map_err(StartError::Broker)?;
         let store = open(&config).await?;
         if let Some(user) = &config.first_user {
             first_boot::run(&store, user).await?;
@@ -142,7 +144,7 @@ impl Server {
         let (config, failed_auth) = (Arc::new(config), FailedAuth::default());
         let engine = Engine::new(&store, &config, metrics.sync.clone());
         let app = App(Arc::new(Inner { store, config, failed_auth, engine, metrics, oauth, stopping }));
-        Ok(Self { app, listener, address, spool })
+        Ok(Self { app, listener, address, spool, notices })
     }
 
     /// Where it listens.
@@ -158,8 +160,8 @@ impl Server {
     /// Serves, and keeps credentials fresh, until `stop` is done; then lets what is under way end: requests for ten
     /// seconds at most, refreshes for as long as the slowest may take and five seconds.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let Self { app, listener, spool, .. } = self;
-        let mut refreshes = broker::start(&app, app.oauth().clone(), spool);
+        let Self { app, listener, spool, notices, .. } = self;
+        let mut refreshes = broker::start(&app, spool, notices);
         serve::run(&app, listener, stop).await;
         while refreshes.join_next().await.is_some() {}
         // What proxies told last; a database that is away is not waited for.

@@ -18,7 +18,7 @@ use centaur_identity::Keys;
 use centaur_oauth::EndpointRules;
 use centaur_store::KeyRing;
 
-pub use broker::BrokerSettings;
+pub use broker::{BrokerSettings, Webhook};
 
 use crate::effective::{ApiServer, FallbackMode, HashKey};
 

@@ -1,9 +1,10 @@
 //! What is counted of the console, for Prometheus (operations.md, section 6.2). Labels are closed sets: templates of
-//! routes, words of this program. No name, no id, nothing that a client can make up.
+//! routes, words of this program. No name, no id but those of credentials, nothing that a client can make up.
 //!
 //! To add one: a field, its line in [`Metrics::new`] or in the collector of
 //! `process` or `stored`, and its row in docs/console.md.
 
+mod broker;
 mod capped;
 mod process;
 mod stored;
@@ -22,6 +23,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use self::broker::BrokerMetrics;
 use self::capped::Capped;
 pub(crate) use self::sync::{Answering, SyncMetrics, Waiting};
 
@@ -34,6 +36,8 @@ pub(crate) struct Metrics {
     failed_authentications: Family<Token, Counter>,
     proxies: Family<State, Gauge<i64, AtomicI64>>,
     dropped: Family<Metric, Counter>,
+    /// Of the refresh engine.
+    pub(crate) broker: BrokerMetrics,
     /// Of the syncs; shared with who answers them.
     pub(crate) sync: SyncMetrics,
 }
@@ -91,6 +95,7 @@ impl Metrics {
             failed_authentications: Family::default(),
             proxies: Family::default(),
             dropped: Family::default(),
+            broker: BrokerMetrics::default(),
             sync: SyncMetrics::default(),
         };
         let build = Family::<Build, Gauge>::default();
@@ -120,6 +125,7 @@ impl Metrics {
         );
         r.register("centaur_build_info", "1, and what runs", build);
         r.register("centaur_migration_version", "Version of the schema", schema);
+        metrics.broker.register(r);
         metrics.sync.register(r);
         r.register_collector(Box::new(stored::Stored(store.clone())));
         r.register_collector(Box::new(process::Process));
@@ -145,6 +151,12 @@ impl Metrics {
         let other = || Route { method: OTHER, route: OTHER.to_owned() };
         let has_room = self.duration.with(&labels, other, |times| times.observe(took.as_secs_f64()));
         self.dropped_unless(has_room, "http_server_request_duration_seconds");
+    }
+
+    /// A refresh ended.
+    pub(crate) fn refreshed(&self, credential: &str, result: &str, code: Option<&str>) {
+        let has_room = self.broker.concluded(credential, result, code);
+        self.dropped_unless(has_room, "broker_refresh_attempts");
     }
 
     fn dropped_unless(&self, has_room: bool, metric: &'static str) {

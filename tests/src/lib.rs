@@ -32,6 +32,7 @@ pub mod raw;
 pub mod real;
 pub mod recorded;
 pub mod request;
+pub mod strict;
 pub mod tools;
 pub mod wait;
 pub mod world;

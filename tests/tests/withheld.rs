@@ -46,7 +46,9 @@ impl World {
         for path in &self.paths {
             match path.split_once('/').expect("a collection").0 {
                 "roles" => paths.extend([format!("{path}/grants"), format!("{path}/principals")]),
-                "broker_credentials" => paths.push(format!("{path}/references")),
+                "broker_credentials" => {
+                    paths.extend(["attempts", "references"].map(|view| format!("{path}/{view}")));
+                }
                 kind if kind.ends_with("_secrets") => {
                     let name = kind.trim_end_matches("_secrets").replace('_', "-");
                     paths.extend([format!("{path}/grants"), format!("{kind}/lookup/default/s-{name}")]);

@@ -15,6 +15,7 @@ mod client;
 mod credential;
 mod destination;
 mod form;
+mod notify;
 mod redeem;
 mod revoke;
 

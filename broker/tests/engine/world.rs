@@ -64,6 +64,11 @@ impl Rows {
         self.0.changed.send_modify(|seq| *seq += 1);
     }
 
+    /// Something was written, as a refresh that is asked for.
+    pub(crate) fn poke(&self) {
+        self.0.changed.send_modify(|seq| *seq += 1);
+    }
+
     /// The database stops answering, or answers again.
     pub(crate) fn set_away(&self, away: bool) {
         self.0.away.send_replace(away);

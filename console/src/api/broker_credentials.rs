@@ -50,6 +50,12 @@ pub(super) fn routes() -> Routes {
     let references =
         RESOURCE.of_one("listBrokerCredentialReferences", "List the secrets that use a broker credential");
     let references = references.gives(200, "All of them", list_of(reference("BrokerCredentialReference")));
+    let attempts = RESOURCE
+        .of_one(
+            "listBrokerCredentialAttempts",
+            "List the last refreshes of a broker credential, newest first",
+        )
+        .gives(200, "At most 50", list_of(reference("BrokerCredentialAttempt")));
     let refresh = RESOURCE
         .of_one("refreshBrokerCredential", "Make a broker credential due at once")
         .may_take(any_object())
@@ -68,6 +74,7 @@ pub(super) fn routes() -> Routes {
         .merge(route(ITEM, Verb::Write, RESOURCE.upsert(), put))
         .merge(route(ITEM, Verb::Delete, delete, self::delete))
         .merge(route(NAMED, Verb::Get, RESOURCE.lookup(), lookup))
+        .merge(route("/api/v1/broker_credentials/{id}/attempts", Verb::Get, attempts, self::attempts))
         .merge(route("/api/v1/broker_credentials/{id}/references", Verb::Get, references, self::references))
         .merge(route("/api/v1/broker_credentials/{id}/refresh", Verb::Post, refresh, self::refresh))
         .merge(route("/api/v1/broker_credentials/{id}/unlink", Verb::Post, unlink, self::unlink))
@@ -200,6 +207,15 @@ async fn references(call: Call) -> Result {
             })
         })
         .collect();
+    Ok(Answer::body(json!({ "data": shown })))
+}
+
+/// What came of the last refreshes.
+async fn attempts(call: Call) -> Result {
+    let mut tx = call.read().await?;
+    let row = by_id(&mut tx, call.param(0)).await?;
+    let attempts = tx.attempts(row.id).await?;
+    let shown: Vec<_> = attempts.iter().map(shown::attempt).collect();
     Ok(Answer::body(json!({ "data": shown })))
 }
 

@@ -1,6 +1,6 @@
 //! `GET /metrics`: what is counted, for Prometheus.
 //!
-//! It holds no secret, no name and no id. Still it is not for everybody (operations.md, section 6.1): by default those
+//! It holds no secret and no name, and no id but those of credentials. Still it is not for everybody (operations.md, section 6.1): by default those
 //! in a private network get it, and everybody else needs an API key that is held to no namespace.
 
 use std::net::IpAddr;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::extract::{FromRequest as _, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use centaur_store::StoreError;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
@@ -49,12 +50,19 @@ async fn metrics(State(app): State<App>, request: Request) -> Result<Response> {
     // A database that is away is what a scrape should show, so it does not stop one.
     let counts = async {
         app.engine().settle().await;
-        app.store().read().await?.proxy_counts(SEEN_WITHIN).await
+        let mut tx = app.store().read().await?;
+        let proxies = tx.proxy_counts(SEEN_WITHIN).await?;
+        Ok((proxies, tx.credentials_standing(MOST_CREDENTIALS).await?, tx.now()))
     };
-    let counts = timeout(PATIENCE, counts).await.ok().and_then(|counts| {
-        counts.inspect_err(|error| log("warn", "cannot count proxies", &[("error", &error.to_string())])).ok()
-    });
-    app.metrics().set_proxies(counts);
+    let counts =
+        timeout(PATIENCE, counts).await.ok().and_then(|counts: std::result::Result<_, StoreError>| {
+            let warn =
+                |error: &StoreError| log("warn", "cannot count rows", &[("error", &error.to_string())]);
+            counts.inspect_err(warn).ok()
+        });
+    let standing = counts.as_ref().map(|(_, standing, now)| (standing.as_slice(), *now));
+    app.metrics().broker.set_standing(standing);
+    app.metrics().set_proxies(counts.map(|(proxies, ..)| proxies));
     let mut response = app.metrics().render().into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(prometheus_text::CONTENT_TYPE));
     Ok(response)
@@ -62,6 +70,8 @@ async fn metrics(State(app): State<App>, request: Request) -> Result<Response> {
 
 /// A proxy that asked within this time counts as seen: the longest wait, and how often it is noted.
 const SEEN_WITHIN: Duration = Duration::from_mins(2);
+/// Of how many dead credentials it tells, and of how many whose tokens end first.
+const MOST_CREDENTIALS: u32 = 200;
 /// How long a scrape waits for the database.
 const PATIENCE: Duration = Duration::from_secs(2);
 

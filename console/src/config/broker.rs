@@ -1,6 +1,7 @@
 //! How credentials are refreshed, and how their providers are reached.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use centaur_base::Secret;
 use centaur_store::MovedProviders;
@@ -21,8 +22,40 @@ pub struct BrokerSettings {
     pub https_proxy: Option<Secret<String>>,
     /// `NO_PROXY`
     pub no_proxy: Option<String>,
+    /// Who is told of deaths: `CENTAUR_CONSOLE_BROKER_WEBHOOK_URL`, default nobody.
+    pub webhook: Option<Arc<Webhook>>,
     /// Origins in place of those of providers: `CENTAUR_CONSOLE_PROVIDER_<NAME>_BASE_URL`.
     pub moved: MovedProviders,
+}
+
+/// Who is told when a credential dies.
+#[derive(Debug)]
+pub struct Webhook {
+    /// A URL; the path may be a secret.
+    pub url: Secret<String>,
+    /// What notices are signed with: `CENTAUR_CONSOLE_BROKER_WEBHOOK_SECRET`, default unsigned.
+    pub secret: Option<Secret<String>>,
+}
+
+fn webhook(env: &mut Env<'_>) -> Option<Webhook> {
+    let (named, secret) = (env.prefixed("BROKER_WEBHOOK_URL"), env.prefixed("BROKER_WEBHOOK_SECRET"));
+    if let Some((variable, secret)) = &secret {
+        if named.is_none() {
+            env.reject(variable, "is of no use without CENTAUR_CONSOLE_BROKER_WEBHOOK_URL");
+        } else if secret.chars().count() < 16 {
+            env.reject(variable, "is too short (minimum is 16 characters)");
+        }
+    }
+    let (variable, url) = named?;
+    let url = url.trim().to_owned();
+    let is_url = url.parse::<http::Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+    });
+    if !is_url {
+        env.reject(variable, "must be an http or https URL without user name");
+    }
+    Some(Webhook { url: Secret::new(url), secret: secret.map(|(_, secret)| Secret::new(secret)) })
 }
 
 pub(super) fn read(env: &mut Env<'_>) -> BrokerSettings {
@@ -41,6 +74,7 @@ pub(super) fn read(env: &mut Env<'_>) -> BrokerSettings {
         extra_roots: path(env.prefixed("EXTRA_CA_FILE")),
         https_proxy,
         no_proxy,
+        webhook: webhook(env).map(Arc::new),
         moved,
     }
 }

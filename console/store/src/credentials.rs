@@ -2,17 +2,21 @@
 //!
 //! Here are the record and its sealed material. Claiming a refresh and recording its outcome is in `refresh.rs`.
 
+mod death;
 mod links;
 mod material;
 mod refresh;
+mod stand;
 mod write;
 
 use centaur_base::oid::{BrokerCredentialId, OauthAppId, Oid, UserId};
 use serde::{Serialize, Serializer};
 
+pub use death::DeathNotice;
 pub use links::CredentialLinks;
 pub use material::{AccessToken, Material};
 pub use refresh::{Attempt, Claim, Minted, Outcome};
+pub use stand::CredentialStand;
 pub use write::{CredentialPatch, NOT_REFRESHABLE};
 
 use crate::db::{Arg, Row, args};

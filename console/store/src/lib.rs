@@ -63,8 +63,8 @@ pub use broker::{Broker, MovedProviders, SpoolSeal, moved_endpoint};
 pub use changes::{Change, Moved};
 pub use counters::Counts;
 pub use credentials::{
-    AccessToken, Attempt, BrokerCredential, Claim, CredentialLinks, CredentialPatch, GrantType, Material,
-    Minted, NOT_REFRESHABLE, Outcome, Timing,
+    AccessToken, Attempt, BrokerCredential, Claim, CredentialLinks, CredentialPatch, CredentialStand,
+    DeathNotice, GrantType, Material, Minted, NOT_REFRESHABLE, Outcome, Timing,
 };
 pub use error::StoreError;
 pub use grants::{

@@ -42,6 +42,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     10 "0010_config_views",
     11 "0011_generations",
     12 "0012_sign_in",
+    13 "0013_broker_notices",
 };
 
 /// The version of the schema this program works with.

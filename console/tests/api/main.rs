@@ -12,6 +12,7 @@ mod keys;
 mod limits;
 mod metrics;
 mod nonsense;
+mod notices;
 mod openapi;
 mod principals;
 mod provider;

@@ -102,6 +102,7 @@ fn routes(of: &Objects) -> (Vec<Request>, Vec<Request>) {
         format!("proxies?principal_id={principal}"),
         format!("broker_credentials/{credential}"),
         format!("broker_credentials/lookup/{namespace}/c"),
+        format!("broker_credentials/{credential}/attempts"),
         format!("broker_credentials/{credential}/references"),
         format!("oauth_apps/{app}"),
         format!("oauth_apps/lookup/{namespace}"),

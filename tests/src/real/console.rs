@@ -91,6 +91,11 @@ impl Console {
         self.log.address.borrow().expect("it listens")
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// `http://ADDRESS`
     pub fn url(&self) -> String {
         format!("http://{}", self.address())

@@ -1,6 +1,6 @@
 //! How a credential is shown: the reference's members in its order, then ours.
 
-use centaur_store::{BrokerCredential, CredentialLinks, Micros};
+use centaur_store::{Attempt, BrokerCredential, CredentialLinks, Micros};
 use serde_json::{Map, Value, json};
 
 use crate::wire::timestamp;
@@ -46,6 +46,18 @@ pub(super) fn resource(row: &BrokerCredential, links: &CredentialLinks, now: i64
         ("revision", row.revision.into()),
     ];
     members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// An entry of the log of attempts.
+pub(super) fn attempt(attempt: &Attempt) -> Value {
+    json!({
+        "id": attempt.id,
+        "started_at": timestamp(attempt.started_at.0),
+        "duration_ms": attempt.duration_ms,
+        "result": attempt.result,
+        "code": attempt.code,
+        "rotated": attempt.rotated,
+    })
 }
 
 fn status(row: &BrokerCredential) -> &'static str {

@@ -21,6 +21,7 @@ pub(super) fn all() -> Vec<Named> {
     vec![
         ("BrokerCredential", credential()),
         ("BrokerCredentialWrite", credential_write()),
+        ("BrokerCredentialAttempt", credential_attempt()),
         ("BrokerCredentialReference", credential_reference()),
         ("Unlink", Object::new().maybe("discard", discard).build()),
         ("OauthApp", app()),
@@ -101,6 +102,18 @@ fn credential_write() -> Value {
         .maybe("username", keep(blank))
         .maybe("password", keep(blank))
         .maybe("api_key", keep(blank))
+        .build()
+}
+
+fn credential_attempt() -> Value {
+    Object::new()
+        .about("A refresh that ended. `interrupted` is one of which nobody knows how.")
+        .always("id", text())
+        .always("started_at", timestamp())
+        .always("duration_ms", integer(Some(0), None))
+        .always("result", words(&["success", "retryable", "dead", "interrupted"]))
+        .always("code", nullable(text()))
+        .always("rotated", about(flag(), "The provider gave another refresh token."))
         .build()
 }
 

@@ -139,13 +139,19 @@ impl ReadTx {
         Ok(due)
     }
 
-    /// When the first of those is due that are not due by `now`. Leases are not looked at.
+    /// When the first of those is due that are not due by `now`, or the first lease ends that has not.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn next_due(&mut self, now: Micros) -> Result<Option<Micros>, StoreError> {
-        let row = self.row(NEXT, args![now]).await?;
-        row.map(|mut row| Ok(Micros(row.next()?))).transpose()
+        let mut next = None;
+        for sql in [NEXT, NEXT_FREE] {
+            if let Some(mut row) = self.row(sql, args![now]).await? {
+                let at = Micros(row.next()?);
+                next = Some(next.map_or(at, |next: Micros| next.min(at)));
+            }
+        }
+        Ok(next)
     }
 
     /// The last attempts of a credential, newest first.
@@ -290,6 +296,7 @@ impl WriteTx<'_> {
             }
             Outcome::Dead { reason, client_rejected } => {
                 self.execute(DEAD, args![id, reason]).await?;
+                self.leave_notice(id, &claim.attempt_id, reason, ended_at).await?;
                 if let Some(app) = app.and_then(OauthAppId::new).filter(|_| *client_rejected) {
                     self.reject_client(app).await?;
                 }
@@ -352,6 +359,10 @@ const CLAIM: &str = concat!(
 /// By the index on both columns.
 const NEXT: &str = "SELECT next_attempt_at FROM broker_credentials WHERE dead = 0 AND next_attempt_at > $1 \
      ORDER BY next_attempt_at LIMIT 1";
+
+/// By its index. A lease holds until its end, inclusive.
+const NEXT_FREE: &str = "SELECT lease_until + 1 FROM broker_credentials WHERE lease_until >= $1 \
+     ORDER BY lease_until LIMIT 1";
 
 const MINTED: &str = "UPDATE broker_credentials SET access_token = $2, expires_at = $3, last_refresh = $4, \
      next_attempt_at = $5, failure_count = 0, dead = 0, dead_reason = NULL, interrupted_at = NULL, \

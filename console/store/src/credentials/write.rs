@@ -228,6 +228,7 @@ impl WriteTx<'_> {
             // What an attempt that is under way brings is dropped.
             after.seed_version += 1;
             self.execute(DISCARD, args![id.row()]).await?;
+            self.forget_notice(id.row()).await?;
         }
         after.revision += 1;
         after.updated_at = self.now();
@@ -312,6 +313,7 @@ impl WriteTx<'_> {
         self.execute(UPDATE, row).await?;
         if patch.seeds() {
             self.execute(OUTDATE, args![id]).await?;
+            self.forget_notice(id).await?;
         }
         self.index_labels(KIND, id, &credential.labels).await?;
         let keys = self.keys();

@@ -16,6 +16,8 @@ on_both!(
     calls_are_made_from_the_row_and_its_app,
     changes_of_state_are_events,
     busy_endpoints_are_left_out_and_the_next_one_is_known,
+    the_end_of_a_lease_is_waited_for,
+    a_death_is_told_once_and_not_after_fresh_material,
 );
 
 fn text(value: &str) -> Secret<String> {
@@ -284,4 +286,51 @@ async fn busy_endpoints_are_left_out_and_the_next_one_is_known(world: World) {
     assert_eq!(due.next, Some(Duration::from_secs(40)));
     // A name that is none of ours is an error, not a row.
     assert!(broker.claim("nonsense", "a").await.is_err());
+}
+
+async fn the_end_of_a_lease_is_waited_for(world: World) {
+    let broker = broker(&world);
+    let key = create(&world, "one", seeded("fake-rt")).await.to_string();
+    let claimed = broker.claim(&key, "a").await.expect("an answer").expect("claimed");
+    let due = broker.due(10, &[]).await.expect("an answer");
+    assert_eq!((due.ready.len(), due.next), (0, Some(claimed.lease + Duration::from_micros(1))));
+    world.pass(91);
+    assert_eq!(broker.due(10, &[]).await.expect("an answer").ready.len(), 1);
+}
+
+async fn a_death_is_told_once_and_not_after_fresh_material(world: World) {
+    let broker = broker(&world);
+    let id = create(&world, "c", seeded("fake-rt")).await;
+    let due = async || {
+        let now = world.clock.now();
+        read!(world, tx => tx.due_notice(now).await)
+    };
+    let claim = async |notice: &DeathNotice| {
+        let (now, again) = (world.clock.now(), world.clock.now().after(Duration::from_secs(30)));
+        write!(world, tx => tx.claim_notice(notice, now, again).await).expect("an answer")
+    };
+    let die = async |attempt: &str| {
+        let claimed = broker.claim(&id.to_string(), attempt).await.expect("an answer").expect("claimed");
+        broker.conclude(&claimed.claim, &dead("invalid_grant", false)).await.expect("an answer");
+    };
+    assert_eq!(due().await, None);
+    die("first").await;
+    let notice = &due().await.expect("a notice");
+    assert_eq!((notice.credential, notice.attempt_id.as_str(), notice.tries), (id, "first", 0));
+    assert!(claim(notice).await && !claim(notice).await, "one of two replicas");
+    assert_eq!(due().await, None);
+    // Nobody said that it was told.
+    world.pass(31);
+    assert_eq!(due().await.expect("again").tries, 1);
+    let seed = &CredentialPatch { refresh_token: Some(text("fake-rt-2")), ..CredentialPatch::default() };
+    write!(world, tx => tx.update_credential(id, seed, None).await).expect("seeded");
+    assert_eq!(due().await, None);
+    assert!(!claim(notice).await);
+    die("second").await;
+    let second = &due().await.expect("another death");
+    assert_eq!(second.attempt_id, "second");
+    write!(world, tx => tx.end_notice(notice).await).expect("an answer");
+    assert!(due().await.is_some(), "the end of another death");
+    write!(world, tx => tx.end_notice(second).await).expect("an answer");
+    assert_eq!(due().await, None);
 }

@@ -101,6 +101,8 @@ const SEED: &[&str] = &[
              0, 1, 0, 1, 'subject-2', 1, 0, 0)",
     "INSERT INTO broker_attempts (credential_id, attempt_id, started_at, duration_ms, result, rotated) \
      VALUES (1, 'a', 0, 1, 'success', 1)",
+    "INSERT INTO broker_notices (credential_id, attempt_id, reason, died_at, next_try_at, tries) \
+     VALUES (1, 'a', 'invalid_grant', 0, 0, 0)",
     "INSERT INTO secrets (id, kind, namespace, foreign_id, labels, search, definition, rules, revision, created_at, \
      updated_at) \
      VALUES (1, 'static_secret', 'lab', 'one', '{}', '', '{}', '[]', 1, 0, 0), \
@@ -482,6 +484,16 @@ const CASES: &[(&str, &str, &str)] = &[
         "broker_attempts_rotated",
         "UPDATE broker_attempts SET rotated = 2",
         "UPDATE broker_attempts SET rotated = 0",
+    ),
+    (
+        "broker_notices_pk",
+        "INSERT INTO broker_notices SELECT * FROM broker_notices",
+        "UPDATE broker_notices SET attempt_id = 'b'",
+    ),
+    (
+        "broker_notices_credential_fk",
+        "UPDATE broker_notices SET credential_id = 99",
+        "UPDATE broker_notices SET credential_id = 2",
     ),
     ("secrets_pk", "UPDATE secrets SET id = 1 WHERE id = 2", "UPDATE secrets SET id = 4 WHERE id = 2"),
     (

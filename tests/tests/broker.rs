@@ -1,0 +1,197 @@
+//! The real console, the real proxy and a provider: what is refreshed is used without a restart, what dies or ends is
+//! refused, and proxies that wait cost the provider one call.
+
+use std::time::{Duration, Instant};
+
+use centaur_e2e::bench::usage::raise_descriptor_limit;
+use centaur_e2e::real::{Api, Console, Database, id};
+use centaur_e2e::strict::{Mood, Provider, first_token};
+use centaur_e2e::wait::{eventually, within};
+use centaur_e2e::world::PLACEHOLDER;
+use centaur_e2e::{Reply, Request, World};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+const SETTINGS: [(&str, &str); 1] = [("CENTAUR_CONSOLE_ALLOW_INSECURE_TOKEN_ENDPOINTS", "1")];
+
+/// A principal that may use a brokered credential at `a.test`.
+struct Brokered {
+    api: Api,
+    credential: String,
+    principal: String,
+}
+
+impl Brokered {
+    async fn make(api: &Api, provider: &Provider) -> Self {
+        let data = json!({
+            "foreign_id": "idp", "token_endpoint": provider.url(), "client_id": "client-1",
+            "refresh_token": first_token("f"), "refresh_timeout_seconds": 5,
+        });
+        let credential = id(&api.make("broker_credentials", data).await);
+        let principal = id(&api.make("principals", json!({"foreign_id": "edge"})).await);
+        let secret = json!({
+            "replace_config": {"proxy_value": PLACEHOLDER, "match_headers": ["Authorization"]},
+            "source": {"source_type": "token_broker", "config": {"credential_id": credential}},
+            "rules": [{"host": "a.test"}],
+        });
+        let secret = id(&api.make("static_secrets", secret).await);
+        api.make("grants", json!({"principal_id": principal, "static_secret_id": secret})).await;
+        Self { api: api.clone(), credential, principal }
+    }
+
+    /// The token of a new proxy.
+    async fn proxy(&self, name: &str) -> String {
+        let proxy = self.api.make("proxies", json!({"name": name, "principal_id": self.principal})).await;
+        proxy["token"].as_str().expect("a token").to_owned()
+    }
+
+    fn path(&self) -> String {
+        format!("broker_credentials/{}", self.credential)
+    }
+
+    async fn refresh(&self) {
+        self.api.call("POST", &format!("{}/refresh", self.path()), Value::Null).await.expect(202);
+    }
+
+    async fn seed(&self, family: &str) {
+        let data = json!({"refresh_token": first_token(family)});
+        self.api.call("PATCH", &self.path(), data).await.expect(200);
+    }
+
+    async fn until(&self, what: &str, want: impl Fn(&Value) -> bool) {
+        eventually(what, async || {
+            sleep(Duration::from_millis(10)).await;
+            want(&self.api.get(&self.path()).await)
+        })
+        .await;
+    }
+}
+
+async fn world(console: &Console, token: &str) -> World {
+    World::builder()
+        .env("IRON_CONTROL_PLANE_URL", &console.url())
+        .value("IRON_PROXY_TOKEN", token)
+        .without_allowlist()
+        .env("IRON_PROXY_ALLOW_HOSTS", "@granted,c.test")
+        .start()
+        .await
+}
+
+async fn ask(w: &World) -> Reply {
+    Request::get(&w.at("a.test"), "/ok").bearer(PLACEHOLDER).on(&mut w.https("a.test").await).await
+}
+
+/// Waits until this token is what the origin sees.
+async fn sent(w: &World, token: &str) {
+    let want = format!("Bearer {token}");
+    eventually(&format!("{token} at the origin"), async || {
+        sleep(Duration::from_millis(10)).await;
+        let reply = ask(w).await;
+        reply.status == 200 && w.origin.last().header("authorization") == Some(want.as_str())
+    })
+    .await;
+}
+
+async fn refused(w: &World) {
+    eventually("a refusal", async || {
+        sleep(Duration::from_millis(10)).await;
+        ask(w).await.status == 403
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refreshed_token_is_used_a_dead_one_refused_and_a_new_seed_works_without_a_restart() {
+    let (provider, database) = (Provider::start(), Database::sqlite());
+    let console = Console::start_at(&database.address(), &SETTINGS).await;
+    let brokered = Brokered::make(&console.api(), &provider).await;
+    let w = world(&console, &brokered.proxy("edge").await).await;
+    sent(&w, "fake-at-f.1").await;
+    brokered.refresh().await;
+    sent(&w, "fake-at-f.2").await;
+
+    provider.end("f");
+    brokered.refresh().await;
+    brokered.until("the death", |shown| shown["dead_reason"] == "invalid_grant").await;
+    refused(&w).await;
+    brokered.seed("g").await;
+    sent(&w, "fake-at-g.1").await;
+    assert!(provider.log().iter().filter(|call| call.refused).count() == 1);
+    w.finish_at_least(4).await;
+    let (status, log) = console.stop().await;
+    assert!(status.success() && !log.contains("fake-at-") && !log.contains("fake-rt-"), "{log}");
+}
+
+#[tokio::test]
+async fn a_token_that_ends_is_left_out_at_that_moment_and_who_waits_hears_of_it() {
+    let (provider, database) = (Provider::start(), Database::sqlite());
+    let console = Console::start_at(&database.address(), &SETTINGS).await;
+    let api = console.api();
+    let brokered = Brokered::make(&api, &provider).await;
+    let (token, waiter) = (brokered.proxy("edge").await, brokered.proxy("waiter").await);
+    let w = world(&console, &token).await;
+    sent(&w, "fake-at-f.1").await;
+    // The refresh that follows it is ten seconds later.
+    provider.lifetime(Duration::from_secs(6));
+    brokered.refresh().await;
+    eventually("the second token", async || provider.log().len() == 2).await;
+    provider.mood(Mood::Out);
+    sent(&w, "fake-at-f.2").await;
+    let full = api.sync(&waiter, None, &[]).await.expect("an answer").json();
+    assert_eq!(full["secrets"].as_array().map(Vec::len), Some(1), "it lives");
+    // Nothing is written when it ends.
+    let hash = full["config_hash"].as_str().expect("a hash");
+    let since = Instant::now();
+    let answer = api.sync(&waiter, Some(hash), &[("prefer", "wait=15")]).await.expect("an answer").json();
+    assert!(since.elapsed() < Duration::from_secs(14), "it did not wait to the end");
+    assert_eq!(answer["secrets"], json!([]));
+    assert_ne!(answer["config_hash"], hash);
+    refused(&w).await;
+    provider.mood(Mood::Well);
+    provider.lifetime(Duration::from_hours(1));
+    brokered.refresh().await;
+    brokered.until("recovery", |shown| shown["health"] == "healthy" && shown["failure_count"] == 0).await;
+    eventually("the new token", async || ask(&w).await.status == 200).await;
+    w.finish_at_least(2).await;
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_proxies_that_wait_at_the_end_of_a_token_cost_one_call() {
+    raise_descriptor_limit();
+    let (provider, database) = (Provider::start(), Database::sqlite());
+    let console = Console::start_at(&database.address(), &SETTINGS).await;
+    let api = console.api();
+    let brokered = Brokered::make(&api, &provider).await;
+    let mut tokens = Vec::new();
+    for number in 0..1_000 {
+        tokens.push(brokered.proxy(&format!("edge{number}")).await);
+    }
+    brokered.until("the first token", |shown| shown["status"] == "live").await;
+    let full = api.sync(&tokens[0], None, &[]).await.expect("an answer").json();
+    assert_eq!(full["secrets"][0]["source"]["value"], "fake-at-f.1");
+    provider.delay(Duration::from_millis(50));
+    let asks = tokens.iter().map(async |token| {
+        // A hash for each: it says whose it is.
+        let had = api.sync(token, None, &[]).await.expect("an answer").json();
+        let hash = had["config_hash"].as_str().expect("a hash");
+        let answer = api.sync(token, Some(hash), &[("prefer", "wait=15")]).await.expect("an answer").json();
+        answer["secrets"][0]["source"]["value"].as_str().map(str::to_owned)
+    });
+    let refresh = async {
+        let waiting = "console_sync_waiting 1000";
+        within("all to wait", async {
+            while !api.send("GET", "/metrics", &[], "").await.expect("an answer").text.contains(waiting) {
+                sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+        assert_eq!(provider.calls(), 1);
+        brokered.refresh().await;
+    };
+    let (got, ()) = tokio::join!(join_all(asks), refresh);
+    assert!(got.iter().all(|value| value.as_deref() == Some("fake-at-f.2")), "{got:?}");
+    assert_eq!(provider.calls(), 2);
+    console.stop().await;
+}
