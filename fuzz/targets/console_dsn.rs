@@ -3,8 +3,8 @@
 #![no_main]
 
 use centaur_console::definition::{Context, KnownCredentials, SecretKind, parse};
-use centaur_console::token_endpoint::EndpointRules;
 use centaur_console::wire::{Address, Attributes};
+use centaur_oauth::EndpointRules;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
