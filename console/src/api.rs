@@ -38,10 +38,11 @@ use axum::Router;
 use axum::response::IntoResponse as _;
 use serde_json::Value;
 
+pub(crate) use self::access_log::Caller;
 pub(crate) use self::failed_auth::FailedAuth;
 pub(crate) use self::path::tidied;
 pub(crate) use self::secrets::{stored_body, stored_common};
-pub(crate) use self::shell::Peer;
+pub(crate) use self::shell::{Peer, RequestId};
 pub(crate) use self::token::new_token;
 
 use self::failure::Failure;
@@ -59,7 +60,7 @@ pub(crate) fn described() -> Value {
 pub(crate) fn router(app: App) -> Router {
     routes()
         .into_router()
-        .merge(browser_routes())
+        .merge(browser_routes(&app))
         .fallback(not_found)
         .method_not_allowed_fallback(not_found)
         .layer(axum::middleware::from_fn(access_log::caught))
@@ -92,8 +93,10 @@ fn routes() -> Routes {
 }
 
 /// What browsers are sent to; it is no part of the API and of its description.
-fn browser_routes() -> Router<App> {
-    crate::pages::routes().layer(axum::middleware::from_fn(shell::within_time))
+fn browser_routes(app: &App) -> Router<App> {
+    crate::pages::routes()
+        .merge(crate::sign_in::routes(app))
+        .layer(axum::middleware::from_fn(shell::within_time))
 }
 
 async fn not_found() -> axum::response::Response {

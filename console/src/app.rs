@@ -25,6 +25,7 @@ use crate::api::FailedAuth;
 use crate::broker;
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::sign_in::SignIn;
 use crate::sync::Engine;
 
 /// What every request may use. Cheap to clone.
@@ -38,6 +39,7 @@ struct Inner {
     engine: Engine,
     metrics: Metrics,
     oauth: Client,
+    sign_in: SignIn,
     stopping: watch::Sender<bool>,
 }
 
@@ -62,6 +64,10 @@ impl App {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    pub(crate) fn sign_in(&self) -> &SignIn {
+        &self.0.sign_in
     }
 
     /// What was done for the syncs of proxies.
@@ -104,6 +110,9 @@ pub enum StartError {
     /// What credentials are refreshed with.
     #[error("{0}")]
     Broker(String),
+    /// There are no random numbers to make keys with.
+    #[error("the system gives no random numbers")]
+    NoRandomness,
     /// The address is not free or not ours.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, #[source] std::io::Error),
@@ -132,6 +141,7 @@ impl Server {
         let oauth = broker::client(&config).map_err(StartError::Broker)?;
         let spool = broker::spool(&config).map_err(StartError::Broker)?;
         let notices = broker::notices(&config).map_err(StartError::Broker)?;
+        let sign_in = SignIn::new(&config.browser_keys, &oauth).map_err(|_| StartError::NoRandomness)?;
         let store = open(&config).await?;
         if let Some(user) = &config.first_user {
             first_boot::run(&store, user).await?;
@@ -143,8 +153,8 @@ impl Server {
         let metrics = Metrics::new(&store);
         let (config, failed_auth) = (Arc::new(config), FailedAuth::default());
         let engine = Engine::new(&store, &config, metrics.sync.clone());
-        let app = App(Arc::new(Inner { store, config, failed_auth, engine, metrics, oauth, stopping }));
-        Ok(Self { app, listener, address, spool, notices })
+        let inner = Inner { store, config, failed_auth, engine, metrics, oauth, sign_in, stopping };
+        Ok(Self { app: App(Arc::new(inner)), listener, address, spool, notices })
     }
 
     /// Where it listens.

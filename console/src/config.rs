@@ -6,6 +6,7 @@
 
 mod broker;
 mod keys;
+mod sign_in;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -19,8 +20,10 @@ use centaur_oauth::EndpointRules;
 use centaur_store::KeyRing;
 
 pub use broker::{BrokerSettings, Webhook};
+pub use sign_in::{LoginProvider, LoginProviderKind, SignInSettings};
 
 use crate::effective::{ApiServer, FallbackMode, HashKey};
+use crate::sign_in::password;
 
 /// All settings.
 #[derive(Debug)]
@@ -63,6 +66,8 @@ pub struct Config {
     pub sync_memory: usize,
     /// Where browsers reach the console, without a slash at the end: `CENTAUR_CONSOLE_PUBLIC_URL`.
     pub public_url: Option<String>,
+    /// How people sign in.
+    pub sign_in: SignInSettings,
 }
 
 /// Who gets `/metrics`.
@@ -125,6 +130,7 @@ impl Config {
         let max_age = env.max_age();
         let token_endpoints = env.token_endpoints();
         let public_url = env.public_url();
+        let sign_in = sign_in::read(&mut env);
         let metrics = env.metrics();
         let broker = broker::read(&mut env);
         let access_log = env.switch("ACCESS_LOG", true);
@@ -152,6 +158,7 @@ impl Config {
                 notices,
                 sync_memory,
                 public_url,
+                sign_in,
             }),
             _ => Err(env.errors),
         }
@@ -233,8 +240,10 @@ impl Env<'_> {
                 String::new()
             }
             Some((variable, password)) => {
-                if password.chars().count() < 12 {
-                    self.reject(variable, "is too short (minimum is 12 characters)");
+                if password.chars().count() < password::SHORTEST {
+                    self.reject(variable, password::Unusable::TooShort.to_string());
+                } else if password.len() > password::LONGEST {
+                    self.reject(variable, password::Unusable::TooLong.to_string());
                 }
                 password
             }

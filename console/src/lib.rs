@@ -29,6 +29,7 @@ mod pages;
 pub mod principal;
 pub mod program;
 pub mod provider;
+mod sign_in;
 mod sync;
 pub mod wire;
 

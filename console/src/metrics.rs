@@ -34,6 +34,8 @@ pub(crate) struct Metrics {
     duration: Capped<Route, Histogram>,
     in_flight: Gauge<i64, AtomicI64>,
     failed_authentications: Family<Token, Counter>,
+    logins: Family<Login, Counter>,
+    logouts: Counter,
     proxies: Family<State, Gauge<i64, AtomicI64>>,
     dropped: Family<Metric, Counter>,
     /// Of the refresh engine.
@@ -58,6 +60,12 @@ struct Route {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Token {
     token: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Login {
+    provider: &'static str,
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -93,6 +101,8 @@ impl Metrics {
             duration: Capped::new(durations),
             in_flight: Gauge::default(),
             failed_authentications: Family::default(),
+            logins: Family::default(),
+            logouts: Counter::default(),
             proxies: Family::default(),
             dropped: Family::default(),
             broker: BrokerMetrics::default(),
@@ -117,6 +127,8 @@ impl Metrics {
             "Requests with a token that is none",
             metrics.failed_authentications.clone(),
         );
+        r.register("console_logins", "Attempts to sign in with a browser", metrics.logins.clone());
+        r.register("console_logouts", "Sessions that were signed out", metrics.logouts.clone());
         r.register("console_proxies", "Registered proxies", metrics.proxies.clone());
         r.register(
             "centaur_metric_series_dropped",
@@ -168,6 +180,16 @@ impl Metrics {
     /// A token that is none; `token` says of which kind it should have been.
     pub(crate) fn failed_authentication(&self, token: &'static str) {
         self.failed_authentications.get_or_create(&Token { token }).inc();
+    }
+
+    /// An attempt to sign in, by a password or a provider.
+    pub(crate) fn login(&self, provider: &'static str, result: &'static str) {
+        self.logins.get_or_create(&Login { provider, result }).inc();
+    }
+
+    /// Somebody signed out.
+    pub(crate) fn logout(&self) {
+        self.logouts.inc();
     }
 
     /// Notes how the registered proxies stand; `None` when nobody knows.

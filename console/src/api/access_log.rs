@@ -15,13 +15,13 @@ use super::shell::RequestId;
 use crate::app::{App, log, log_line};
 use crate::wire::ApiError;
 
-/// Who a request turned out to be from: the id of an API key or of a proxy. Set by who checks the token.
+/// Who a request turned out to be from: the id of an API key, a proxy or a user. Set by who checks the token.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Caller(Arc<OnceLock<String>>);
+pub(crate) struct Caller(Arc<OnceLock<String>>);
 
 impl Caller {
     /// Notes the id; the first one stays.
-    pub(super) fn is(&self, id: impl std::fmt::Display) {
+    pub(crate) fn is(&self, id: impl std::fmt::Display) {
         let _ = self.0.set(id.to_string());
     }
 }

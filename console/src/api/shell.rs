@@ -18,7 +18,7 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// The id of a request: the client's, when it sent a usable one.
 #[derive(Debug, Clone)]
-pub(super) struct RequestId(pub(super) String);
+pub(crate) struct RequestId(pub(crate) String);
 
 const HEADER: &str = "x-request-id";
 const LONGEST: usize = 128;

@@ -2,14 +2,13 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHasher as _, SaltString};
 use centaur_base::Secret;
 use centaur_store::{Actor, NewApiKey, NewUser, Store, StoreError, TokenHash, UserStatus};
 
 use super::key_file;
 use crate::api::new_token;
 use crate::config::FirstUser;
+use crate::sign_in::password;
 
 /// Why the first user could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +67,7 @@ async fn create(store: &Store, first: &FirstUser, token: &Secret<String>) -> Res
         name: None,
         status: UserStatus::Active,
         admin: true,
-        password_hash: Some(hash(&first.password)?),
+        password_hash: Some(password::hash(&first.password).map_err(|_| FirstBootError::Hash)?),
         email_verified: true,
     };
     let (user, token) = (&user, TokenHash::of(token.expose()));
@@ -84,12 +83,4 @@ async fn create(store: &Store, first: &FirstUser, token: &Secret<String>) -> Res
         })
     });
     Ok(work.await?)
-}
-
-fn hash(password: &Secret<String>) -> Result<Secret<String>, FirstBootError> {
-    let mut salt = [0; 16];
-    getrandom::fill(&mut salt).map_err(|_| FirstBootError::Hash)?;
-    let salt = SaltString::encode_b64(&salt).map_err(|_| FirstBootError::Hash)?;
-    let hash = Argon2::default().hash_password(password.expose().as_bytes(), &salt);
-    hash.map(|hash| Secret::new(hash.to_string())).map_err(|_| FirstBootError::Hash)
 }

@@ -69,7 +69,7 @@ const COLUMNS: &str = "sessions.id, sessions.user_id, sessions.provider, session
                        sessions.user_agent, sessions.last_used_at, sessions.created_at";
 
 impl ReadTx {
-    /// The session of a token that is not over, with its user as the user is now.
+    /// The session of a token that is not over, with its user as the user is now. Those of disabled users are over.
     ///
     /// # Errors
     /// Those of the database.
@@ -80,12 +80,23 @@ impl ReadTx {
     ) -> Result<Option<(Session, User)>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS}, {} FROM sessions JOIN users ON users.id = sessions.user_id \
-             WHERE sessions.token_hash = $1 AND sessions.last_used_at > $2 AND sessions.created_at > $3",
+             WHERE sessions.token_hash = $1 AND sessions.last_used_at > $2 AND sessions.created_at > $3 \
+             AND users.status <> 'disabled'",
             users::COLUMNS
         );
         let (unused, begun) = limits.over(self.now());
         let row = self.row(sqlx::AssertSqlSafe(sql), args![token.bytes(), unused, begun]).await?;
         row.map(|mut row| Ok((read_cells(&mut row)?, users::read_cells(&mut row)?))).transpose()
+    }
+
+    /// Whether a token is that of a session which ended because its user was disabled, so that the browser can be told.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn is_of_disabled_user(&mut self, token: &TokenHash) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM sessions JOIN users ON users.id = sessions.user_id \
+                   WHERE sessions.token_hash = $1 AND users.status = 'disabled'";
+        self.exists(sql, args![token.bytes()]).await
     }
 
     /// The sessions of a user that are not over, the newest first; 200 at most.
@@ -166,6 +177,17 @@ impl WriteTx<'_> {
             self.audit("sign_out", "user", user.row(), &details).await?;
         }
         Ok(ended)
+    }
+
+    /// The user was disabled: no session is found any more. Their rows go when the user is let in again, or with time.
+    pub(crate) async fn suspend_sessions(&mut self, user: UserId) -> Result<(), StoreError> {
+        let count =
+            self.number("SELECT COUNT(*) FROM sessions WHERE user_id = $1", args![user.row()]).await?;
+        if count > 0 {
+            let details = json!({ "sessions": count, "because": "disabled" });
+            self.audit("sign_out", "user", user.row(), &details).await?;
+        }
+        Ok(())
     }
 
     /// Pauses the rights of an administrator for a session, or ends the pause.

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use crate::actor::Actor;
+use crate::actor::{Actor, Who};
 use crate::audit::Head;
 use crate::db::{Arg, Conn, Row, args};
 use crate::error::StoreError;
@@ -174,6 +174,11 @@ impl WriteTx<'_> {
     /// Who writes.
     pub fn actor(&self) -> &Actor {
         &self.actor
+    }
+
+    /// From here on it is this one who writes: whom somebody turned out to be.
+    pub fn acts_as(&mut self, who: Who) {
+        self.actor.who = who;
     }
 
     /// The next row id of a table.

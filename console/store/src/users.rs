@@ -252,10 +252,11 @@ impl WriteTx<'_> {
         ];
         self.execute(UPDATE, row).await?;
         self.record_user("update", Some(&before), &after).await?;
-        if after.status == UserStatus::Disabled && before.status != UserStatus::Disabled {
-            self.end_sessions(id, None, "disabled").await?;
+        let (was_out, is_out) = (before.status == UserStatus::Disabled, after.status == UserStatus::Disabled);
+        if is_out && !was_out {
+            self.suspend_sessions(id).await?;
             self.delete_api_keys(id).await?;
-        } else if patch.password_hash.is_some() {
+        } else if was_out && !is_out || patch.password_hash.is_some() {
             self.end_sessions(id, None, "password").await?;
         }
         if before.admin && !after.admin {

@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod broker;
+mod browser;
 mod console;
 mod described;
 mod engine;
@@ -21,6 +22,8 @@ mod relay;
 mod scoped;
 mod secrets;
 mod shell;
+mod sign_in;
+mod sso;
 mod sync;
 mod together;
 mod views;

@@ -18,7 +18,7 @@ async fn health_is_told_without_a_key() {
 async fn whatever_is_not_offered_is_the_json_404() {
     let console = Console::start().await;
     for (method, path) in [
-        ("GET", "/"),
+        ("GET", "/nothing"),
         ("GET", "/nothing"),
         ("DELETE", "/up"),
         ("PUT", "/api/v1/principals"),

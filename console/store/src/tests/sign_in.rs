@@ -146,7 +146,11 @@ async fn disabling_ends_sessions_and_keys_and_enabling_brings_none_back(world: W
         let token = &TokenHash::of(key);
         write!(world, tx => tx.create_api_key(who, &NewApiKey::unlimited("ci"), token).await).expect("a key");
     }
+    let session = &TokenHash::of("fake-1");
+    assert!(!read!(world, tx => tx.is_of_disabled_user(session).await));
     patch(&world, ada, UserPatch { status: Some(UserStatus::Disabled), ..UserPatch::default() }).await;
+    assert_eq!(found(&world, "fake-1").await, None);
+    assert!(read!(world, tx => tx.is_of_disabled_user(session).await), "and can be told so");
     patch(&world, ada, UserPatch { status: Some(UserStatus::Active), ..UserPatch::default() }).await;
     let (gone, kept) = (&TokenHash::of("iak_1"), &TokenHash::of("iak_2"));
     assert_eq!(found(&world, "fake-1").await, None);
@@ -154,7 +158,7 @@ async fn disabling_ends_sessions_and_keys_and_enabling_brings_none_back(world: W
     assert!(found(&world, "fake-2").await.is_some());
     assert!(read!(world, tx => tx.api_key_by_token(kept).await).is_some());
     let told = actions(&world).await;
-    assert_eq!(told[told.len() - 4..], ["update", "sign_out", "delete", "update"]);
+    assert_eq!(told[told.len() - 5..], ["update", "sign_out", "delete", "update", "sign_out"]);
 }
 
 async fn a_new_password_ends_sessions_and_a_better_hash_of_the_same_does_not(world: World) {

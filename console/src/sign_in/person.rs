@@ -1,0 +1,97 @@
+//! Whether somebody may come in, by what the provider signed, and as what (broker.md, sections 14.2 and 14.3).
+
+use centaur_identity::Claims;
+use centaur_store::{SeenIdentity, UserStatus};
+use serde_json::Value;
+
+use crate::config::{LoginProvider, LoginProviderKind, SignInSettings};
+
+/// Somebody whom the allow-lists let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Arrival {
+    /// Who it is.
+    pub(super) seen: SeenIdentity,
+    /// What a user is made with who was never seen before.
+    pub(super) status: UserStatus,
+    /// The same.
+    pub(super) admin: bool,
+}
+
+/// The claim of Slack's tokens.
+const SLACK_TEAM: &str = "https://slack.com/team_id";
+/// The longest address and the longest name that are kept.
+const LONGEST: usize = 320;
+
+/// Who arrives, or the word for why not.
+pub(super) fn arrival(
+    settings: &SignInSettings,
+    provider: &LoginProvider,
+    claims: &Claims,
+) -> Result<Arrival, &'static str> {
+    let email = claims.email.as_deref().and_then(address);
+    let verified = email.is_some() && (claims.email_verified || provider.trust_email);
+    let text = |name: &str| claims.all.get(name).and_then(Value::as_str);
+    let is_slack = provider.kind == LoginProviderKind::Slack;
+    if claims.subject.len() > LONGEST || claims.subject.contains('\0') {
+        return Err("subject");
+    }
+    if !is_slack && !settings.allowed_domains.is_empty() {
+        let is_allowed = |domain: &str| settings.allowed_domains.contains(&domain.to_lowercase());
+        let domain = email.as_deref().and_then(|email| email.rsplit_once('@')).map(|(_, domain)| domain);
+        if !verified || !domain.is_some_and(is_allowed) {
+            return Err("domain");
+        }
+        // An address at a domain may be an account that the domain knows nothing of.
+        if provider.kind == LoginProviderKind::Google && !text("hd").is_some_and(is_allowed) {
+            return Err("hosted_domain");
+        }
+    }
+    let team = text(SLACK_TEAM).filter(|_| is_slack);
+    let teams = &settings.allowed_slack_teams;
+    if is_slack && !teams.is_empty() && !team.is_some_and(|team| teams.iter().any(|known| known == team)) {
+        return Err("slack_team");
+    }
+    let groups: Vec<_> = claims.all.get("groups").and_then(Value::as_array).into_iter().flatten().collect();
+    let is_in = |group: &String| groups.iter().any(|known| known.as_str() == Some(group));
+    if provider.required_group.as_ref().is_some_and(|group| !is_in(group)) {
+        return Err("group");
+    }
+    let is_listed = email.as_ref().is_some_and(|email| settings.bootstrap_admins.contains(email));
+    let admin = verified && (is_listed || provider.admin_group.as_ref().is_some_and(is_in));
+    let by_default = if has_list(settings, provider) { UserStatus::Active } else { UserStatus::Pending };
+    // Who was named an administrator needs nobody's approval: there may be nobody yet.
+    let status = if admin { UserStatus::Active } else { settings.new_users.unwrap_or(by_default) };
+    let name =
+        claims.name.as_deref().map(|name| name.chars().filter(|c| !c.is_control()).take(LONGEST).collect());
+    let seen = SeenIdentity {
+        provider: provider.kind.as_str().to_owned(),
+        subject: claims.subject.clone(),
+        email,
+        email_verified: verified,
+        slack_team: team.map(str::to_owned),
+        name,
+    };
+    Ok(Arrival { seen, status, admin })
+}
+
+/// Whether it was said who may come in by this provider.
+fn has_list(settings: &SignInSettings, provider: &LoginProvider) -> bool {
+    match provider.kind {
+        LoginProviderKind::Slack => !settings.allowed_slack_teams.is_empty(),
+        LoginProviderKind::Okta => !settings.allowed_domains.is_empty() || provider.required_group.is_some(),
+        LoginProviderKind::Google | LoginProviderKind::Oidc => !settings.allowed_domains.is_empty(),
+    }
+}
+
+/// An address as it is kept; what is none is none.
+fn address(text: &str) -> Option<String> {
+    let text = text.trim().to_lowercase();
+    let (name, domain) = text.split_once('@')?;
+    let is_plain = !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    let fits =
+        text.len() <= LONGEST && is_plain && !name.is_empty() && !domain.is_empty() && !domain.contains('@');
+    fits.then_some(text)
+}
+
+#[cfg(test)]
+mod tests;
