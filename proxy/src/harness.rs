@@ -12,6 +12,7 @@ pub mod call;
 use std::sync::{Arc, LazyLock};
 
 use centaur_policies::host::CanonicalHost;
+use percent_encoding::percent_decode_str;
 
 /// Name of its trace in the audit line, and of its line in `explain`.
 pub const TRACE: &str = "harness_logins";
@@ -179,13 +180,16 @@ impl std::fmt::Display for Reason {
     }
 }
 
-/// Whether a server could take two decoded paths for the same one: letter case, doubled and closing slashes and
-/// parameters of a segment do not count.
-fn same_path(one: &str, other: &str) -> bool {
+/// Whether a server could take a decoded path for that of an endpoint: letter case, doubled, closing and back slashes,
+/// parameters of a segment, and a second encoding do not count.
+fn same_path(endpoint: &str, path: &str) -> bool {
     fn segments(path: &str) -> impl Iterator<Item = &str> {
-        path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).filter(|s| !s.is_empty())
+        path.split(['/', '\\'])
+            .map(|segment| segment.split(';').next().unwrap_or_default())
+            .filter(|s| !s.is_empty())
     }
-    let (mut one, mut other) = (segments(one), segments(other));
+    let path = percent_decode_str(path).decode_utf8_lossy();
+    let (mut one, mut other) = (segments(endpoint), segments(&path));
     loop {
         match (one.next(), other.next()) {
             (None, None) => return true,
@@ -228,8 +232,15 @@ mod tests {
         let active = HarnessLogins::default().active(bound_to("chatgpt.com"));
         let at = |name: &str, port, path| active.at(&host(name), port, path).is_some();
         assert!(at("auth.openai.com", 443, "/oauth/token") && at("AUTH.openai.com.", 80, "/oauth/token"));
-        for path in ["/oauth/token/", "//oauth/token", "/oauth//token", "/OAuth/Token", "/oauth;a=b/token;x"]
-        {
+        for path in [
+            "/oauth/token/",
+            "//oauth/token",
+            "/oauth//token",
+            "/OAuth/Token",
+            "/oauth;a=b/token;x",
+            "/%6fauth/token",
+            "/oauth\\token",
+        ] {
             assert!(at("auth.openai.com", 443, path), "{path}");
         }
         for path in ["/", "/oauth", "/oauth/token/x", "/oauth/tokens", "/x/oauth/token", "/oauth/revoke"] {

@@ -113,7 +113,7 @@ macro_rules! files {
 const PROFILES: &str = "profiles.toml";
 
 /// The order of the report.
-const FILES: [(&str, &str); 13] = files![
+const FILES: [(&str, &str); 14] = files![
     "authority.toml",
     "spelling.toml",
     "smuggling.toml",
@@ -127,6 +127,7 @@ const FILES: [(&str, &str); 13] = files![
     "foreign.toml",
     "cleartext.toml",
     "exhaustion.toml",
+    "token-calls.toml",
 ];
 
 impl Corpus {
