@@ -6,24 +6,31 @@
 //! | `GET /backend-api/wham/accounts/check` | the one account there is, served here |
 //! | `POST /v1/messages` | events of Anthropic's Messages API that say [`HELLO`] |
 //! | `POST …/oauth/token` | 400 `invalid_grant`: what comes out of a sandbox is no refresh token |
-//! | a WebSocket | 426 |
+//! | a WebSocket there | 426, or after [`Model::speaks_websocket`] the same events as messages, for each message |
 //! | all else | 404 |
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 /// What the model says to every prompt.
 pub const HELLO: &str = "hello from the stand-in";
@@ -38,6 +45,7 @@ struct Shared {
     account: String,
     calls: Mutex<Vec<Call>>,
     refusals: Mutex<u32>,
+    websocket: AtomicBool,
 }
 
 /// One request.
@@ -74,6 +82,7 @@ impl Model {
             account: account.to_owned(),
             calls: Mutex::default(),
             refusals: Mutex::new(0),
+            websocket: AtomicBool::new(false),
         });
         let (serving, tls) = (shared.clone(), TlsAcceptor::from(config));
         tokio::spawn(async move {
@@ -87,7 +96,7 @@ impl Model {
                     });
                     let server = auto::Builder::new(TokioExecutor::new());
                     // A program that ends while it still reports something.
-                    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+                    let _ = server.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
                 });
             }
         });
@@ -104,6 +113,11 @@ impl Model {
         *self.shared.refusals.lock().expect("lock") = count;
     }
 
+    /// Takes prompts over WebSockets from now on.
+    pub fn speaks_websocket(&self) {
+        self.shared.websocket.store(true, Ordering::Relaxed);
+    }
+
     /// The requests so far.
     pub fn calls(&self) -> Vec<Call> {
         self.shared.calls.lock().expect("lock").clone()
@@ -111,7 +125,8 @@ impl Model {
 }
 
 impl Shared {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let upgrade = hyper::upgrade::on(&mut request);
         let (parts, body) = request.into_parts();
         let Ok(body) = body.collect().await else { return text(StatusCode::BAD_REQUEST, &json!({})) };
         let host = parts.headers.get("host").and_then(|value| value.to_str().ok());
@@ -123,8 +138,12 @@ impl Shared {
             headers: parts.headers.clone(),
         };
         self.calls.lock().expect("lock").push(call.clone());
-        if parts.headers.contains_key("upgrade") {
-            return text(StatusCode::UPGRADE_REQUIRED, &json!({}));
+        if let Some(key) = parts.headers.get("sec-websocket-key") {
+            if !self.websocket.load(Ordering::Relaxed) {
+                return text(StatusCode::UPGRADE_REQUIRED, &json!({}));
+            }
+            tokio::spawn(converse(upgrade));
+            return switched(&derive_accept_key(key.as_bytes()));
         }
         if call.is_prompt() && self.refuses() {
             let error = json!({"type": "authentication_error", "message": "the token has expired"});
@@ -159,6 +178,29 @@ impl Shared {
         });
         json!({"accounts": [account], "account_ordering": [self.account], "default_account_id": self.account})
     }
+}
+
+/// The events for every message.
+async fn converse(upgrade: OnUpgrade) {
+    let Ok(upgraded) = upgrade.await else { return };
+    let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
+    while let Some(Ok(message)) = socket.next().await {
+        for event in responses().iter().filter(|_| message.is_text()) {
+            if socket.send(Message::text(event.to_string())).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn switched(accept: &str) -> Response<Full<Bytes>> {
+    Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-accept", accept)
+        .body(Full::default())
+        .expect("response")
 }
 
 fn text(status: StatusCode, content: &Value) -> Response<Full<Bytes>> {

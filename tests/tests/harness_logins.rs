@@ -1,13 +1,22 @@
 //! Harness logins: the token calls of an agent's own program are answered by the proxy, and its token and account are
 //! set on the host of its API alone.
 
+use std::convert::Infallible;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
 use centaur_e2e::console::TOKEN;
 use centaur_e2e::h2client::H2;
 use centaur_e2e::pki::Pki;
 use centaur_e2e::wait::eventually;
 use centaur_e2e::{Builder, Conn, Console, Origin, Reply, Request, World};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 const HOSTS: &[&str] = &["chatgpt.com", "api.anthropic.com", "auth.openai.com", "other.test"];
 const ENDPOINT: &str = "auth.openai.com";
@@ -348,4 +357,83 @@ async fn a_call_that_never_ends_is_given_up() {
     assert_eq!(reply.refused(400).code(), Some("token-call-unreadable"));
     assert_eq!(reply.header("connection"), Some("close"));
     w.finish(1).await;
+}
+
+/// A token broker that gives out one token, until it is told another.
+#[derive(Clone, Default)]
+struct Broker(Arc<Mutex<String>>);
+
+const BROKER_TOKEN: &str = "fake-broker-token";
+
+impl Broker {
+    async fn start(token: &str) -> (Self, String) {
+        let broker = Self::default();
+        broker.gives(token);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("bind");
+        let url = format!("http://{}", listener.local_addr().expect("address"));
+        let serving = broker.clone();
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                let broker = serving.clone();
+                let service = service_fn(move |request| {
+                    let answer = broker.answer(&request);
+                    async move { Ok::<_, Infallible>(answer) }
+                });
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(tcp), service));
+            }
+        });
+        (broker, url)
+    }
+
+    fn gives(&self, token: &str) {
+        token.clone_into(&mut self.0.lock().expect("lock"));
+    }
+
+    fn answer(&self, request: &http::Request<Incoming>) -> http::Response<String> {
+        let shown = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+        let known = request.uri().path() == "/credentials/openai-codex/access_token";
+        let status = if known && shown == Some(&format!("Bearer {BROKER_TOKEN}")) { 200 } else { 404 };
+        let token = self.0.lock().expect("lock").clone();
+        let body = json!({"access_token": token, "expires_at": "2100-01-01T00:00:00Z"}).to_string();
+        http::Response::builder().status(status).body(body).expect("response")
+    }
+}
+
+#[tokio::test]
+async fn the_token_of_a_broker_is_set_on_the_api_alone_and_follows_its_rotation() {
+    let next = format!("{REAL}-next");
+    let (broker, url) = Broker::start(REAL).await;
+    let w = start(
+        unbound()
+            .secret(
+                "{source: {type: token_broker, credential_id: openai-codex, ttl: 100ms}, rules: [{host: chatgpt.com}], \
+                 inject: {header: Authorization, formatter: \"Bearer {{ .Value }}\", require: true}}",
+            )
+            .env("IRON_BROKER_URL", &url)
+            .value("IRON_BROKER_TOKEN", BROKER_TOKEN)
+            .value("ONE", REAL)
+            .value("TWO", &next),
+    )
+    .await;
+    let at = w.at("chatgpt.com");
+    let mut conn = w.https("chatgpt.com").await;
+    let request = Request::get(&at, "/reflect").bearer("stand-in");
+    request.on(&mut conn).await.expect(200);
+    assert_eq!(w.origin.last().header("authorization"), Some(format!("Bearer {REAL}").as_str()));
+    broker.gives(&next);
+    eventually("the next token", async || {
+        request.on(&mut conn).await.expect(200);
+        w.origin.last().header("authorization") == Some(&format!("Bearer {next}"))
+    })
+    .await;
+    answered(&renew(&w).await);
+    let other = w.at("other.test");
+    Request::get(&other, "/headers")
+        .bearer("stand-in")
+        .on(&mut w.https("other.test").await)
+        .await
+        .expect(200);
+    assert_eq!(w.origin.last().header("authorization"), Some("Bearer stand-in"));
+    drop(conn);
+    w.finish_at_least(4).await;
 }

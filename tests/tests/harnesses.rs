@@ -197,6 +197,18 @@ async fn codex_answers_a_prompt_with_a_token_and_an_account_that_it_does_not_hol
 }
 
 #[tokio::test]
+async fn codex_asks_over_a_websocket_with_a_token_that_it_does_not_hold() {
+    let h = Harness::start().await;
+    h.model.speaks_websocket();
+    h.put(CODEX_FILE, &codex_login(FAR));
+    let ran = h.codex().await;
+    assert!(ran.ok().stdout().contains(HELLO), "{}", ran.text());
+    h.served("chatgpt.com", 0, CODEX, Some(ACCOUNT));
+    let audit = h.finish().await;
+    assert!(audit.iter().any(|line| line.status() == 101), "{audit:#?}");
+}
+
+#[tokio::test]
 async fn codex_renews_a_token_that_has_ended_and_carries_on() {
     let h = Harness::start().await;
     h.put(CODEX_FILE, &codex_login(PAST));
