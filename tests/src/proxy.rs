@@ -262,6 +262,11 @@ pub fn perms() -> PathBuf {
     program("CENTAUR_PERMS_BIN", "centaur-perms", "centaur-perms")
 }
 
+/// `iron-token-broker`: `IRON_TOKEN_BROKER_BIN`, else the one built beside this test.
+pub fn token_broker() -> PathBuf {
+    program("IRON_TOKEN_BROKER_BIN", "iron-token-broker", "iron-token-broker")
+}
+
 fn program(variable: &str, name: &str, package: &str) -> PathBuf {
     if let Some(path) = std::env::var_os(variable) {
         return PathBuf::from(path);

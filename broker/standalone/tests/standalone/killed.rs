@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::process::Process;
@@ -55,7 +56,20 @@ async fn killed_at_any_moment_it_sends_no_token_twice_but_after_a_marked_interru
     let announced = said.matches("an earlier attempt was interrupted").count();
     let calls = presented.len();
     println!("kills {KILLS}, calls {calls}, tokens twice {twice}, announced {announced}, logins lost {lost}");
+    let (median, longest) = unsaved(&said);
+    println!("between an answer and its being stored: {median} us at the median, {longest} us at most");
     assert!(twice <= announced && lost <= announced, "{twice} twice, {announced} announced, {lost} lost");
     assert!(calls > KILLS as usize, "it rotated: {calls}");
     assert!(!said.contains("at-fake") && !said.contains("rt-fake") && !said.contains(BEARER));
+}
+
+/// For how long tokens were only in memory, in microseconds, as the log says: the median and the most.
+fn unsaved(said: &str) -> (u64, u64) {
+    let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut spans: Vec<u64> = lines
+        .filter(|line| line["result"] == "success")
+        .filter_map(|line| line["unsaved_us"].as_u64())
+        .collect();
+    spans.sort_unstable();
+    (spans.get(spans.len() / 2).copied().unwrap_or(0), spans.last().copied().unwrap_or(0))
 }

@@ -44,7 +44,7 @@ impl Answering {
     }
 
     fn source(&self, id: &str, ttl: Duration) -> Arc<Source> {
-        let broker = Arc::new(crate::sources::broker::Broker::at(&self.url, "fake-broker-token"));
+        let broker = Arc::new(crate::sources::broker::Broker::at(&self.url, "fake_broker_token"));
         let pool = SourcePool { broker, ..SourcePool::default() };
         pool.source(&spec(SourceKind::TokenBroker { credential_id: id.to_owned() }, Some(ttl)))
     }
@@ -58,7 +58,7 @@ fn token(text: &str, lasts: Duration) -> (u16, String) {
 
 #[tokio::test]
 async fn a_token_is_asked_for_once_by_many_with_its_id_escaped() {
-    let broker = Answering::new(vec![token("at-fake-1", MINUTE * 10)]).await;
+    let broker = Answering::new(vec![token("at_fake-1", MINUTE * 10)]).await;
     let source = broker.source("a b/ü", MINUTE);
     let callers: Vec<_> = (0..100)
         .map(|_| {
@@ -67,12 +67,12 @@ async fn a_token_is_asked_for_once_by_many_with_its_id_escaped() {
         })
         .collect();
     for caller in callers {
-        assert_eq!(caller.await.unwrap(), ok("at-fake-1"));
+        assert_eq!(caller.await.unwrap(), ok("at_fake-1"));
     }
     assert_eq!(broker.asked.load(Ordering::SeqCst), 1);
     let head = broker.heads.lock().unwrap()[0].clone();
     assert!(head.starts_with("GET /credentials/a%20b%2F%C3%BC/access_token HTTP/1.1\r\n"), "{head}");
-    assert!(head.contains("\r\nauthorization: Bearer fake-broker-token\r\n"), "{head}");
+    assert!(head.contains("\r\nauthorization: Bearer fake_broker_token\r\n"), "{head}");
 }
 
 #[tokio::test]
@@ -86,40 +86,40 @@ async fn each_answer_without_a_token_says_why() {
         ),
         ((503, r#"{"error":"bootstrapping"}"#.to_owned()), "has no token yet: bootstrapping"),
         ((503, r#"{"error":"refresh pending"}"#.to_owned()), "has no token yet: refresh pending"),
-        ((500, "at-fake-odd".to_owned()), "answered 500"),
+        ((500, "at_fake-odd".to_owned()), "answered 500"),
         ((302, String::new()), "answered 302"),
         ((200, r#"{"access_token":"","expires_at":"2031-05-04T09:08:07Z"}"#.to_owned()), "no access_token"),
         (
-            (200, r#"{"access_token":"at-fake-1","expires_at":"0001-01-01T00:00:00Z"}"#.to_owned()),
+            (200, r#"{"access_token":"at_fake-1","expires_at":"0001-01-01T00:00:00Z"}"#.to_owned()),
             "no expires_at",
         ),
-        (token("at-fake-1", MINUTE), "which is within the ttl of 60 s"),
+        (token("at_fake-1", MINUTE), "which is within the ttl of 60 s"),
     ] {
         let broker = Answering::new(vec![answer]).await;
         let error = text(&broker.source("x", MINUTE)).await.unwrap_err();
-        assert!(error.contains(want) && !error.contains("at-fake"), "{error}");
+        assert!(error.contains(want) && !error.contains("at_fake"), "{error}");
     }
 }
 
 #[tokio::test]
 async fn a_token_that_lasts_longer_than_the_ttl_is_taken() {
-    let broker = Answering::new(vec![token("at-fake-1", MINUTE + Duration::from_secs(5))]).await;
-    assert_eq!(text(&broker.source("x", MINUTE)).await, ok("at-fake-1"));
+    let broker = Answering::new(vec![token("at_fake-1", MINUTE + Duration::from_secs(5))]).await;
+    assert_eq!(text(&broker.source("x", MINUTE)).await, ok("at_fake-1"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_old_token_is_used_while_the_broker_is_away_and_never_after_its_end() {
     let second = Duration::from_secs(1);
-    let steps = [Ok("at-fake-1"), Err("away"), Err("away"), Err("away"), Ok("at-fake-2")];
+    let steps = [Ok("at_fake-1"), Err("away"), Err("away"), Err("away"), Ok("at_fake-2")];
     let script = Script::lasting(Some(second * 100), steps.into_iter().map(|step| (Duration::ZERO, step)));
     let (_pool, source) = scripted(&script, Some(MINUTE));
-    assert_eq!(text(&source).await, ok("at-fake-1"));
+    assert_eq!(text(&source).await, ok("at_fake-1"));
     advance(second * 70).await;
-    assert_eq!(text(&source).await, ok("at-fake-1"), "the broker is away, and it lasts");
+    assert_eq!(text(&source).await, ok("at_fake-1"), "the broker is away, and it lasts");
     advance(second * 31).await;
     assert_eq!(text(&source).await, Err("away".to_owned()), "it has ended");
     advance(MINUTE + second).await;
     assert_eq!(text(&source).await, Err("away".to_owned()));
     advance(MINUTE + second).await;
-    assert_eq!(text(&source).await, ok("at-fake-2"));
+    assert_eq!(text(&source).await, ok("at_fake-2"));
 }
