@@ -14,6 +14,7 @@ use proc_macro2::{TokenStream, TokenTree};
 const NO_CODES: &[&str] = &[
     // Header names and values.
     "alt-svc",
+    "chatgpt-account-id",
     "content-length",
     "http2-settings",
     "keep-alive",
