@@ -92,3 +92,28 @@ fn tokens_are_a_prefix_and_lower_case_hexadecimal() {
         assert!(!is_token(&bad, "iak_"), "{bad}");
     }
 }
+
+#[test]
+fn who_is_told_of_deaths_is_a_url_and_what_signs_is_long_enough() {
+    let with = |pairs: &[(&'static str, &'static str)]| {
+        let mut all = vec![("CENTAUR_CONSOLE_ENCRYPTION_KEYS", KEYS)];
+        all.extend(pairs);
+        read(&all)
+    };
+    let (url, secret) = ("CENTAUR_CONSOLE_BROKER_WEBHOOK_URL", "CENTAUR_CONSOLE_BROKER_WEBHOOK_SECRET");
+    let good = with(&[(url, "https://hooks.test/fake-path?x=1"), (secret, "fake-secret-of-16")]).unwrap();
+    assert!(good.broker.webhook.is_some_and(|webhook| webhook.secret.is_some()));
+    assert!(with(&[(url, "http://hooks.test")]).unwrap().broker.webhook.is_some());
+    assert!(with(&[]).unwrap().broker.webhook.is_none());
+    for (pairs, wrong) in [
+        (vec![(url, "hooks.test/fake-path")], url),
+        (vec![(url, "ftp://hooks.test/fake-path")], url),
+        (vec![(url, "https://fake-user:fake-password@hooks.test")], url),
+        (vec![(url, "https://hooks.test"), (secret, "fake-short")], secret),
+        (vec![(secret, "fake-secret-of-16")], secret),
+    ] {
+        let problems = with(&pairs).expect_err("a problem");
+        assert_eq!(problems.0.iter().map(|(variable, _)| variable.as_str()).collect::<Vec<_>>(), [wrong]);
+        assert!(!problems.to_string().contains("fake-"), "{problems}");
+    }
+}
