@@ -22,7 +22,7 @@ pub use chance::Chance;
 pub use engine::{Engine, Event, Options};
 pub use provider::Provider;
 pub use row::{Claim, Claimable, Lease, Minted, Outcome, Row};
-pub use schedule::{Timing, backoff, next_refresh};
+pub use schedule::{Timing, backoff, next_of_assumed, next_refresh};
 pub use spool::{Seal, Spool, SpoolError};
 pub use store::{Claimed, Due, Ready, Store};
 pub use time::Moment;

@@ -55,7 +55,7 @@ pub fn next_refresh(timing: &Timing, refreshed: Moment, lifetime: Duration, unit
 }
 
 /// The lifetime that is assumed where a provider names none is refreshed at two thirds.
-pub(crate) fn next_of_assumed(refreshed: Moment, lifetime: Duration) -> Moment {
+pub fn next_of_assumed(refreshed: Moment, lifetime: Duration) -> Moment {
     refreshed.after(lifetime * 2 / 3)
 }
 

@@ -40,8 +40,9 @@ use serde_json::Value;
 
 pub(crate) use self::access_log::Caller;
 pub(crate) use self::failed_auth::FailedAuth;
+pub(crate) use self::oauth_apps::{METHODS, SEPARATORS};
 pub(crate) use self::path::tidied;
-pub(crate) use self::secrets::{stored_body, stored_common};
+pub(crate) use self::secrets::{stored, stored_body, stored_common};
 pub(crate) use self::shell::{Peer, RequestId};
 pub(crate) use self::token::new_token;
 
@@ -94,9 +95,11 @@ fn routes() -> Routes {
 
 /// What browsers are sent to; it is no part of the API and of its description.
 fn browser_routes(app: &App) -> Router<App> {
-    crate::pages::routes()
+    let pages = crate::pages::routes()
         .merge(crate::sign_in::routes(app))
-        .layer(axum::middleware::from_fn(shell::within_time))
+        .layer(axum::middleware::from_fn(shell::within_time));
+    // Not within the time of the others: it asks providers, and what they answered has to be written down.
+    pages.merge(crate::consent::routes())
 }
 
 async fn not_found() -> axum::response::Response {

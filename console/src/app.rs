@@ -24,6 +24,7 @@ pub use serve::stop_signal;
 use crate::api::FailedAuth;
 use crate::broker;
 use crate::config::Config;
+use crate::consent::Consents;
 use crate::metrics::Metrics;
 use crate::sign_in::SignIn;
 use crate::sync::Engine;
@@ -40,6 +41,7 @@ struct Inner {
     metrics: Metrics,
     oauth: Client,
     sign_in: SignIn,
+    consents: Consents,
     stopping: watch::Sender<bool>,
 }
 
@@ -78,6 +80,11 @@ impl App {
     /// Calls providers.
     pub(crate) fn oauth(&self) -> &Client {
         &self.0.oauth
+    }
+
+    /// What all consents share.
+    pub(crate) fn consents(&self) -> &Consents {
+        &self.0.consents
     }
 
     /// True from the moment the console was told to stop: who waits should answer.
@@ -153,7 +160,9 @@ impl Server {
         let metrics = Metrics::new(&store);
         let (config, failed_auth) = (Arc::new(config), FailedAuth::default());
         let engine = Engine::new(&store, &config, metrics.sync.clone());
-        let inner = Inner { store, config, failed_auth, engine, metrics, oauth, sign_in, stopping };
+        let consents = Consents::new(&config.browser_keys, &oauth)
+            .map_err(|error| StartError::Broker(error.to_string()))?;
+        let inner = Inner { store, config, failed_auth, engine, metrics, oauth, sign_in, consents, stopping };
         Ok(Self { app: App(Arc::new(inner)), listener, address, spool, notices })
     }
 
@@ -171,6 +180,7 @@ impl Server {
     /// seconds at most, refreshes for as long as the slowest may take and five seconds.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let Self { app, listener, spool, notices, .. } = self;
+        crate::consent::resume(&app).await;
         let mut refreshes = broker::start(&app, spool, notices);
         serve::run(&app, listener, stop).await;
         while refreshes.join_next().await.is_some() {}

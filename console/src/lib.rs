@@ -19,12 +19,12 @@ mod api;
 pub mod app;
 mod broker;
 pub mod config;
+mod consent;
 pub mod definition;
 pub mod effective;
 pub mod grant;
 mod metrics;
 mod openapi;
-#[expect(dead_code, reason = "the flows of browsers come one after the other")]
 mod pages;
 pub mod principal;
 pub mod program;

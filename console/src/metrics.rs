@@ -40,6 +40,7 @@ pub(crate) struct Metrics {
     dropped: Family<Metric, Counter>,
     /// Of the refresh engine.
     pub(crate) broker: BrokerMetrics,
+    consents: Capped<Consent, Counter>,
     /// Of the syncs; shared with who answers them.
     pub(crate) sync: SyncMetrics,
 }
@@ -79,6 +80,12 @@ struct Metric {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Consent {
+    app: String,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Build {
     version: &'static str,
     commit: &'static str,
@@ -106,6 +113,7 @@ impl Metrics {
             proxies: Family::default(),
             dropped: Family::default(),
             broker: BrokerMetrics::default(),
+            consents: Capped::new(Counter::default),
             sync: SyncMetrics::default(),
         };
         let build = Family::<Build, Gauge>::default();
@@ -129,6 +137,7 @@ impl Metrics {
         );
         r.register("console_logins", "Attempts to sign in with a browser", metrics.logins.clone());
         r.register("console_logouts", "Sessions that were signed out", metrics.logouts.clone());
+        r.register("oauth_consents", "Consents that ended", metrics.consents.family.clone());
         r.register("console_proxies", "Registered proxies", metrics.proxies.clone());
         r.register(
             "centaur_metric_series_dropped",
@@ -190,6 +199,16 @@ impl Metrics {
     /// Somebody signed out.
     pub(crate) fn logout(&self) {
         self.logouts.inc();
+    }
+
+    /// A consent that ended. `app` is a slug that is registered, or empty.
+    pub(crate) fn consent(&self, app: &str, result: &'static str) {
+        let labels = Consent { app: app.to_owned(), result };
+        let other = || Consent { app: OTHER.to_owned(), result };
+        let has_room = self.consents.with(&labels, other, |count| {
+            count.inc();
+        });
+        self.dropped_unless(has_room, "oauth_consents");
     }
 
     /// Notes how the registered proxies stand; `None` when nobody knows.

@@ -34,7 +34,7 @@ impl Frame {
 }
 
 /// The path of the public URL, without a slash at the end.
-pub(crate) fn base(public_url: Option<&str>) -> String {
+fn base(public_url: Option<&str>) -> String {
     let uri = public_url.and_then(|url| url.parse::<http::Uri>().ok());
     uri.map(|uri| uri.path().trim_end_matches('/').to_owned()).unwrap_or_default()
 }

@@ -195,9 +195,11 @@ fn text(object: &Map<String, Value>, key: &str) -> Option<Secret<String>> {
     Some(Secret::new(text.to_owned()))
 }
 
+/// What `expires_in` says, as a number or as a text: at least a second, ten years at most.
+///
 /// A token whose answer has no sensible lifetime is taken all the same: its refresh token is used up, and what replaces
 /// it stands in this answer.
-fn lifetime(value: Option<&Value>) -> Option<Duration> {
+pub fn lifetime(value: Option<&Value>) -> Option<Duration> {
     let seconds = match value {
         Some(Value::Number(number)) => number.as_f64(),
         Some(Value::String(text)) => text.trim().parse().ok(),

@@ -19,7 +19,7 @@ mod notify;
 mod redeem;
 mod revoke;
 
-pub use answer::{Answer, Head, Reading, Retryable, Tokens, blames_token, classify};
+pub use answer::{Answer, Head, Reading, Retryable, Tokens, blames_token, classify, lifetime};
 pub use client::{Client, ClientOptions, SetupError};
 pub use credential::{Ask, ClientAuth, Credential, Grant, Material, host_of};
 pub use destination::{EndpointError, EndpointRules};

@@ -1,8 +1,12 @@
 //! `/api/v1/oauth_apps`: registered OAuth clients, by slug. The client's secret is written and never shown.
 
+mod generic;
+
+pub(crate) use generic::{METHODS, SEPARATORS};
+
 use centaur_base::Secret;
 use centaur_base::oid::{OauthAppId, Oid as _};
-use centaur_store::{AppPatch, Filter, OauthApp, ReadTx, StoreError, Upserted, WriteTx};
+use centaur_store::{AppPatch, ClientAuthMethod, Filter, OauthApp, ReadTx, StoreError, Upserted, WriteTx};
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Result};
@@ -75,7 +79,7 @@ async fn lookup(call: Call) -> Result {
 async fn create(call: Call) -> Result {
     let made = call.write(|tx, call| {
         Box::pin(async move {
-            let (slug, patch) = parse(&mut call.attributes()?, None, None)?;
+            let (slug, patch) = parse(call, &mut call.attributes()?, None, None)?;
             let row = tx.create_app(&slug, &patch).await?;
             resource(tx, call, &row).await
         })
@@ -104,7 +108,7 @@ async fn upsert(tx: &mut WriteTx<'_>, call: &Call) -> Result<Upserted<OauthApp>>
         }
     };
     call.expect_revision(stored.as_ref().map(|stored| stored.revision))?;
-    let (slug, patch) = parse(&mut attributes, address.as_deref(), stored.as_ref())?;
+    let (slug, patch) = parse(call, &mut attributes, address.as_deref(), stored.as_ref())?;
     let Some(stored) = stored else { return Ok(tx.upsert_app(&slug, &patch, None).await?) };
     let row = tx.update_app(stored.id, &patch, None).await.map_err(|error| match error {
         StoreError::StillReferred { .. } => {
@@ -139,6 +143,7 @@ async fn by_id(tx: &mut ReadTx, text: &str) -> Result<OauthApp> {
 
 /// A partial write; without `stored` it has to be complete. `address` is the slug of the path.
 fn parse(
+    call: &Call,
     attributes: &mut Attributes,
     address: Option<&str>,
     stored: Option<&OauthApp>,
@@ -148,12 +153,21 @@ fn parse(
     let reader = &mut reader;
     let slug = read_slug(reader, address, stored);
     let create = stored.is_none();
+    let provider = (create || reader.has("provider")).then(|| provider(reader)).flatten();
+    let named = provider.as_deref().or(stored.map(|stored| stored.provider.as_str()));
+    let rules = &call.app.config().token_endpoints;
+    let generic = named.and_then(|named| generic::read(reader, named, stored, rules));
+    let about = generic.as_ref().map_or(stored.and_then(|stored| stored.generic.as_ref()), Option::as_ref);
+    let is_public = about.is_some_and(|about| about.client_auth == ClientAuthMethod::None);
+    // A client that had no secret and is to name itself with one needs it.
+    let needs_secret = create || stored.is_some_and(OauthApp::is_public);
     let patch = AppPatch {
         description: reader.has("description").then(|| description(reader)),
         labels: reader.has("labels").then(|| labels(reader)),
-        provider: (create || reader.has("provider")).then(|| provider(reader)).flatten(),
+        provider,
         client_id: (create || reader.has("client_id")).then(|| reader.required_line("client_id")).flatten(),
-        client_secret: client_secret(reader, create),
+        client_secret: client_secret(reader, needs_secret, is_public),
+        generic,
         allowed_scopes: (create || reader.has("allowed_scopes")).then(|| scopes(reader)).flatten(),
         credential_namespace: reader.has("credential_namespace").then(|| namespace(reader)),
         enabled: reader.flag("enabled"),
@@ -188,11 +202,14 @@ fn provider(reader: &mut Reader<'_>) -> Option<String> {
     known.map(|provider| provider.as_str().to_owned())
 }
 
-/// Blank keeps what is stored.
-fn client_secret(reader: &mut Reader<'_>, create: bool) -> Option<Secret<String>> {
+/// Blank keeps what is stored; a client without a secret has an empty one.
+fn client_secret(reader: &mut Reader<'_>, is_needed: bool, is_public: bool) -> Option<Secret<String>> {
     let before = reader.problems().under("client_secret").len();
     let secret = reader.secret("client_secret").filter(|secret| !is_blank(secret.expose()));
-    if create && secret.is_none() && reader.problems().under("client_secret").len() == before {
+    if is_public {
+        return secret.or_else(|| is_needed.then(|| Secret::new(String::new())));
+    }
+    if is_needed && secret.is_none() && reader.problems().under("client_secret").len() == before {
         reader.reject("client_secret", "can't be blank");
     }
     secret
@@ -243,5 +260,6 @@ fn shown(call: &Call, row: &OauthApp, minted: u64) -> Map<String, Value> {
         ("created_by", json!(row.created_by)),
         ("revision", row.revision.into()),
     ];
-    members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    let members = members.into_iter().map(|(key, value)| (key.to_owned(), value));
+    members.chain(generic::shown(row)).collect()
 }

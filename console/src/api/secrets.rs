@@ -5,7 +5,7 @@ mod form;
 use centaur_store::{Name, ReadTx, SecretId, StoredSecret, Upserted, WriteTx};
 use serde_json::{Map, Value};
 
-pub(crate) use self::form::{stored_body, stored_common};
+pub(crate) use self::form::{stored, stored_body, stored_common};
 
 use super::answer::{Answer, Result};
 use super::call::Call;

@@ -60,7 +60,8 @@ fn webhook(env: &mut Env<'_>) -> Option<Webhook> {
 
 pub(super) fn read(env: &mut Env<'_>) -> BrokerSettings {
     let path = |named: Option<(String, String)>| named.map(|(_, path)| PathBuf::from(path));
-    let names = Provider::ALL.map(Provider::as_str).into_iter().chain(["preqin"]);
+    let known = Provider::ALL.into_iter().filter(|provider| *provider != Provider::Generic);
+    let names = known.map(Provider::as_str).chain(["preqin"]);
     let mut moved = MovedProviders::new();
     for name in names {
         let url = env.origin(&format!("PROVIDER_{}_BASE_URL", name.to_ascii_uppercase()));

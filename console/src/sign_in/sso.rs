@@ -180,7 +180,7 @@ async fn verified(
         jwks_uri: &jwks,
         issuers: &issuers,
         client_id: &provider.client_id,
-        nonce: &flow.nonce,
+        nonce: Some(&flow.nonce),
         now: now(app),
     };
     let claims = app.sign_in().id_tokens().verify(id_token, &expected).await;

@@ -1,10 +1,14 @@
 //! OAuth apps: registered clients whose consent flow mints credentials.
 
+mod generic;
+
 use std::collections::BTreeMap;
 
 use centaur_base::Secret;
 use centaur_base::oid::{OauthAppId, Oid, UserId};
 use serde::Serialize;
+
+pub use generic::{ClientAuthMethod, GenericProvider};
 
 use crate::audit::Entry;
 use crate::changes::Reach;
@@ -29,6 +33,8 @@ pub struct OauthApp {
     pub labels: Labels,
     /// Whose client it is.
     pub provider: String,
+    /// What is known of a provider that is `generic`.
+    pub generic: Option<GenericProvider>,
     /// The client id.
     pub client_id: String,
     /// What a consent may ask for.
@@ -49,6 +55,13 @@ pub struct OauthApp {
     pub updated_at: Micros,
 }
 
+impl OauthApp {
+    /// Whether its client has no secret.
+    pub fn is_public(&self) -> bool {
+        self.generic.as_ref().is_some_and(|generic| generic.client_auth == ClientAuthMethod::None)
+    }
+}
+
 /// What to write into an app; `None` keeps what is there.
 #[derive(Debug, Default)]
 pub struct AppPatch {
@@ -58,9 +71,11 @@ pub struct AppPatch {
     pub labels: Option<Labels>,
     /// Whose client it is.
     pub provider: Option<String>,
+    /// What is known of a provider that is `generic`; `Some(None)` for one that is not.
+    pub generic: Option<Option<GenericProvider>>,
     /// The client id.
     pub client_id: Option<String>,
-    /// The client's secret; needed at creation.
+    /// The client's secret; needed at creation, empty for a client without one.
     pub client_secret: Option<Secret<String>>,
     /// What a consent may ask for.
     pub allowed_scopes: Option<Vec<String>>,
@@ -70,7 +85,7 @@ pub struct AppPatch {
     pub enabled: Option<bool>,
 }
 
-const COLUMNS: &str = "id, slug, description, labels, provider, client_id, allowed_scopes, credential_namespace, \
+const COLUMNS: &str = "id, slug, description, labels, provider, generic, client_id, allowed_scopes, credential_namespace, \
                        enabled, client_rejected_at, created_by, revision, created_at, updated_at";
 
 impl ReadTx {
@@ -172,6 +187,7 @@ impl WriteTx<'_> {
             description: None,
             labels: Labels::new(),
             provider: String::new(),
+            generic: None,
             client_id: String::new(),
             allowed_scopes: Vec::new(),
             credential_namespace: "default".to_owned(),
@@ -284,6 +300,7 @@ impl WriteTx<'_> {
             app.client_rejected_at,
             app.revision,
             app.updated_at,
+            app.generic.as_ref().map(json_text).transpose()?,
         ];
         self.execute(UPDATE, row).await?;
         self.index_labels(KIND, app.id.row(), &app.labels).await
@@ -308,6 +325,9 @@ fn apply(app: &mut OauthApp, patch: &AppPatch) {
     }
     if let Some(labels) = &patch.labels {
         app.labels.clone_from(labels);
+    }
+    if let Some(generic) = &patch.generic {
+        app.generic.clone_from(generic);
     }
     if let Some(scopes) = &patch.allowed_scopes {
         app.allowed_scopes.clone_from(scopes);
@@ -335,6 +355,11 @@ fn read(mut row: Row) -> Result<OauthApp, StoreError> {
         description: row.next()?,
         labels: json_object("oauth_apps", &row.next::<String>()?)?,
         provider: row.next()?,
+        generic: row
+            .next::<Option<String>>()?
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|_| StoreError::inconsistent("oauth_apps", "generic"))?,
         client_id: row.next()?,
         allowed_scopes: serde_json::from_str(&row.next::<String>()?)
             .map_err(|_| StoreError::inconsistent("oauth_apps", "allowed_scopes"))?,
@@ -361,4 +386,4 @@ const INSERT: &str = "INSERT INTO oauth_apps (id, slug, labels, search, provider
 
 const UPDATE: &str = "UPDATE oauth_apps SET description = $2, labels = $3, search = $4, provider = $5, client_id = $6, \
      allowed_scopes = $7, credential_namespace = $8, enabled = $9, client_rejected_at = $10, revision = $11, \
-     updated_at = $12 WHERE id = $1";
+     updated_at = $12, generic = $13 WHERE id = $1";

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::actor::Actor;
-use crate::apps::OauthApp;
-use crate::credentials::{BrokerCredential, Claim, GrantType, Minted, Outcome};
+use crate::apps::{ClientAuthMethod, OauthApp};
+use crate::credentials::{BrokerCredential, Claim, GrantType, Minted, Outcome, Timing as StoredTiming};
 use crate::error::StoreError;
 use crate::seal::{KeyRing, Place};
 use crate::store::Store;
@@ -53,7 +53,7 @@ impl Broker {
         attempt: &str,
     ) -> Result<Option<Claimed>, StoreError> {
         let Some(row) = tx.credential(id(key)?).await? else { return Ok(None) };
-        let timing = timing(&row);
+        let timing = timing(&row.timing);
         let now = self.time(tx).await?;
         let Some(claim) = tx.claim_refresh(row.id, attempt, now, timing.lease()).await? else {
             return Ok(None);
@@ -85,6 +85,7 @@ impl Broker {
             None => None,
         };
         let client_secret = match &app {
+            Some(app) if app.is_public() => None,
             Some(app) => tx.app_secret(app.id).await?,
             None => material.client_secret,
         };
@@ -103,7 +104,7 @@ impl Broker {
             endpoint: moved_endpoint(&self.moved, provider, &row.token_endpoint),
             client_id: app_client.or_else(|| row.client_id.clone()),
             client_secret: client_secret.filter(|secret| !secret.expose().is_empty()),
-            client_auth: ClientAuth::Post,
+            client_auth: app.as_ref().map_or(ClientAuth::Post, client_auth),
             scopes: if app.as_ref().is_none_or(sends_scopes) { row.scopes.clone() } else { Vec::new() },
             headers: headers(material.token_endpoint_headers.as_ref())?,
             material: centaur_oauth::Material {
@@ -113,7 +114,7 @@ impl Broker {
                 api_key: material.api_key,
             },
             subject: row.provider_subject.clone(),
-            timeout: timing(row).timeout,
+            timeout: timing(&row.timing).timeout,
         })
     }
 }
@@ -130,16 +131,25 @@ pub fn moved_endpoint(moved: &MovedProviders, provider: Option<&str>, endpoint: 
 
 /// Whether a provider wants the scopes again (broker.md, section 3).
 fn sends_scopes(app: &OauthApp) -> bool {
-    !matches!(app.provider.as_str(), "slack" | "github" | "attio")
+    matches!(app.provider.as_str(), "google" | "granola" | "linear")
 }
 
-fn timing(row: &BrokerCredential) -> Timing {
+/// How the client of an app says who it is. One without a secret names itself in the form.
+pub(crate) fn client_auth(app: &OauthApp) -> ClientAuth {
+    match app.generic.as_ref().map(|generic| generic.client_auth) {
+        Some(ClientAuthMethod::Basic) => ClientAuth::Basic,
+        Some(ClientAuthMethod::Post | ClientAuthMethod::None) | None => ClientAuth::Post,
+    }
+}
+
+/// As the engine wants it.
+pub(crate) fn timing(row: &StoredTiming) -> Timing {
     let seconds = |seconds: i64| Duration::from_secs(seconds.unsigned_abs());
     Timing {
-        slack: seconds(row.timing.early_refresh_slack_seconds),
-        fraction_ppm: u32::try_from(row.timing.early_refresh_fraction_ppm).unwrap_or(0),
-        longest: seconds(row.timing.max_refresh_interval_seconds),
-        timeout: seconds(row.timing.refresh_timeout_seconds),
+        slack: seconds(row.early_refresh_slack_seconds),
+        fraction_ppm: u32::try_from(row.early_refresh_fraction_ppm).unwrap_or(0),
+        longest: seconds(row.max_refresh_interval_seconds),
+        timeout: seconds(row.refresh_timeout_seconds),
     }
 }
 

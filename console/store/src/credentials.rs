@@ -2,6 +2,7 @@
 //!
 //! Here are the record and its sealed material. Claiming a refresh and recording its outcome is in `refresh.rs`.
 
+mod consent;
 mod death;
 mod links;
 mod material;
@@ -12,6 +13,7 @@ mod write;
 use centaur_base::oid::{BrokerCredentialId, OauthAppId, Oid, UserId};
 use serde::{Serialize, Serializer};
 
+pub use consent::{Consent, Consented, NewCredential};
 pub use death::DeathNotice;
 pub use links::CredentialLinks;
 pub use material::{AccessToken, Material};

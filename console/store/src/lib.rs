@@ -56,15 +56,16 @@ mod views;
 
 pub use actor::{Actor, Who};
 pub use api_keys::{ApiKey, NewApiKey};
-pub use apps::{AppPatch, OauthApp};
+pub use apps::{AppPatch, ClientAuthMethod, GenericProvider, OauthApp};
 pub use attempts::{LoginLimits, LoginSource, LoginTurn};
 pub use audit::{AuditActor, AuditEvent, AuditFilter, Chain, Link, Verified};
 pub use broker::{Broker, MovedProviders, SpoolSeal, moved_endpoint};
 pub use changes::{Change, Moved};
 pub use counters::Counts;
 pub use credentials::{
-    AccessToken, Attempt, BrokerCredential, Claim, CredentialLinks, CredentialPatch, CredentialStand,
-    DeathNotice, GrantType, Material, Minted, NOT_REFRESHABLE, Outcome, Timing,
+    AccessToken, Attempt, BrokerCredential, Claim, Consent, Consented, CredentialLinks, CredentialPatch,
+    CredentialStand, DeathNotice, GrantType, Material, Minted, NOT_REFRESHABLE, NewCredential, Outcome,
+    Timing,
 };
 pub use error::StoreError;
 pub use grants::{

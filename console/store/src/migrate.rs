@@ -43,6 +43,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     11 "0011_generations",
     12 "0012_sign_in",
     13 "0013_broker_notices",
+    14 "0014_generic_provider",
 };
 
 /// The version of the schema this program works with.

@@ -3,6 +3,7 @@
 //! A write replaces the document: what it does not carry is reset (console-api.md, section 6.3). Values of
 //! `control_plane` sources are sealed, and read only by [`ReadTx::source_values`].
 
+mod repoint;
 mod write;
 
 use std::collections::BTreeMap;

@@ -79,6 +79,13 @@ impl Issuer {
         self.on(path, move |_| (status, body.clone()));
     }
 
+    /// Has a path answer as another one does now.
+    pub fn copy(&self, from: &str, to: &str) {
+        let mut book = self.book.lock().unwrap();
+        let handler = book.handlers.get(from).cloned().expect("a path");
+        book.handlers.insert(to.to_owned(), handler);
+    }
+
     /// Has exactly these keys from now on.
     pub fn use_keys(&self, keys: impl IntoIterator<Item = Key>) {
         self.book.lock().unwrap().keys = keys.into_iter().collect();

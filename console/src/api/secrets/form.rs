@@ -11,7 +11,7 @@ use crate::definition::{Body, Common, CredentialRef, Definition};
 const RULES: &str = "rules";
 
 /// What is written: the document, and the sources with their values.
-pub(super) fn stored(
+pub(crate) fn stored(
     definition: &Definition,
     id_of: impl Fn(&CredentialRef) -> Option<BrokerCredentialId>,
 ) -> (Document, Vec<NewSource>) {

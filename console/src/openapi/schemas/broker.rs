@@ -1,11 +1,13 @@
 //! Broker credentials and OAuth apps.
 
+use centaur_store::ClientAuthMethod;
 use serde_json::{Value, json};
 
 use super::Named;
 use super::shared::{
     common, identity, line, revision, times, written_common, written_identity, written_labels,
 };
+use crate::api::{METHODS, SEPARATORS};
 use crate::definition::SecretKind;
 use crate::openapi::schema::{
     Object, about, flag, integer, list_of, name, nullable, oid, reference, some_of, some_text, text,
@@ -146,6 +148,7 @@ fn app() -> Value {
         .always("minted_credentials_count", integer(Some(0), None))
         .always("client_rejected_at", nullable(timestamp()))
         .with(revision)
+        .with(generic_shown)
         .build()
 }
 
@@ -162,5 +165,42 @@ fn app_write() -> Value {
         .maybe("description", nullable(text()))
         .maybe("labels", written_labels())
         .maybe("enabled", nullable(flag()))
+        .with(generic_written)
         .build()
+}
+
+/// What only the provider `generic` has.
+fn generic_shown(of: Object) -> Object {
+    let only = |schema| about(nullable(schema), "Null but for the provider `generic`.");
+    of.always("authorization_endpoint", only(text()))
+        .always("token_endpoint", only(text()))
+        .always("pkce", only(flag()))
+        .always("client_auth", only(words(&METHODS.map(ClientAuthMethod::as_str))))
+        .always("scope_param", only(text()))
+        .always("scope_separator", only(words(&SEPARATORS)))
+        .always("api_hosts", only(some_of(text())))
+        .always("issuer", only(text()))
+        .always("jwks_uri", only(text()))
+        .always("profile_url", only(text()))
+}
+
+fn generic_written(of: Object) -> Object {
+    let only =
+        |schema, text: &str| about(nullable(schema), &format!("Only for the provider `generic`. {text}"));
+    of.maybe("authorization_endpoint", only(text(), "Where browsers are sent, an `https` URL; required."))
+        .maybe("token_endpoint", only(text(), "Where codes are redeemed, an `https` URL; required."))
+        .maybe("pkce", only(flag(), "Whether it takes PKCE; true without it."))
+        .maybe(
+            "client_auth",
+            only(
+                words(&METHODS.map(ClientAuthMethod::as_str)),
+                "How the client says who it is; `post` without it.",
+            ),
+        )
+        .maybe("scope_param", only(text(), "The parameter that has the scopes; `scope` without it."))
+        .maybe("scope_separator", only(words(&SEPARATORS), "What stands between scopes; a space without it."))
+        .maybe("api_hosts", only(some_of(some_text()), "Hosts that take its tokens; required."))
+        .maybe("issuer", only(text(), "Who signs its id tokens; without one, none are asked for."))
+        .maybe("jwks_uri", only(text(), "The keys of the issuer; found by discovery without it."))
+        .maybe("profile_url", only(text(), "Where the account of a token can be read."))
 }

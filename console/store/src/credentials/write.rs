@@ -76,6 +76,18 @@ impl WriteTx<'_> {
         foreign_id: Option<&str>,
         patch: &CredentialPatch,
     ) -> Result<BrokerCredential, StoreError> {
+        let credential = self.insert_credential(namespace, foreign_id, patch).await?;
+        self.record_credential("create", None, Some(&credential)).await?;
+        Ok(credential)
+    }
+
+    /// As [`WriteTx::create_credential`], without an event.
+    pub(super) async fn insert_credential(
+        &mut self,
+        namespace: &str,
+        foreign_id: Option<&str>,
+        patch: &CredentialPatch,
+    ) -> Result<BrokerCredential, StoreError> {
         self.within(namespace)?;
         let row = self.next_id("broker_credentials").await?;
         let mut credential = BrokerCredential {
@@ -113,7 +125,6 @@ impl WriteTx<'_> {
         self.apply_to_credential(&mut credential, patch).await?;
         self.store_credential(&credential, patch).await?;
         self.announce("credential", Reach::Nobody).await?;
-        self.record_credential("create", None, Some(&credential)).await?;
         Ok(credential)
     }
 
@@ -238,7 +249,7 @@ impl WriteTx<'_> {
         Ok(after)
     }
 
-    async fn apply_to_credential(
+    pub(super) async fn apply_to_credential(
         &mut self,
         credential: &mut BrokerCredential,
         patch: &CredentialPatch,
@@ -276,7 +287,7 @@ impl WriteTx<'_> {
     }
 
     /// Writes the row, and of the material what the patch has.
-    async fn store_credential(
+    pub(super) async fn store_credential(
         &mut self,
         credential: &BrokerCredential,
         patch: &CredentialPatch,
@@ -336,7 +347,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    async fn record_credential(
+    pub(super) async fn record_credential(
         &mut self,
         action: &'static str,
         before: Option<&BrokerCredential>,
