@@ -9,15 +9,21 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
 fuzz_target!(|input: (&str, &str)| {
-    let (dsn, database) = input;
-    let dsn = format!("{dsn} FakePassword");
-    let source = json!({"source_type":"control_plane","config":{},"secret":dsn});
-    let document = json!({"foreign_id":"pg","database":database,"dsn":source});
-    let Value::Object(members) = document else { return };
-    let known = KnownCredentials::default();
-    let context = Context { existing: None, credentials: &known };
-    if let Err(problems) = parse(SecretKind::PgDsn, &mut Attributes::new(members), Address::New, &context) {
-        assert!(database.contains("FakePassword") || !format!("{problems:?}").contains("FakePassword"));
+    let (text, database) = input;
+    let in_url = format!("postgres://u:{text}FakePassword@db.test/app");
+    let in_keywords =
+        format!("host=db.test password='{}FakePassword' dbname=app", text.replace(['\'', '\\'], ""));
+    for dsn in [text, &in_url, &in_keywords] {
+        let source = json!({"source_type":"control_plane","config":{},"secret":dsn});
+        let document = json!({"foreign_id":"pg","database":database,"dsn":source});
+        let Value::Object(members) = document else { return };
+        let known = KnownCredentials::default();
+        let context = Context { existing: None, credentials: &known };
+        if let Err(problems) = parse(SecretKind::PgDsn, &mut Attributes::new(members), Address::New, &context)
+        {
+            let is_told = format!("{problems:?}").contains("FakePassword");
+            assert!(!is_told || input.0.contains("FakePassword") || database.contains("FakePassword"));
+        }
     }
     let Ok(rules) = EndpointRules::parse(database, false) else { return };
     if rules.check(input.0).is_ok() {

@@ -74,6 +74,10 @@ fn check_database(database: &str, dsn: &Source, sources: &SourceReader<'_>, read
         Database::None => {
             reader.reject("database", format!("DSN names no database; it must match \"{database}\""));
         }
+        // The rest of a password with a `/` in it that is not escaped: libpq takes it for the database, too.
+        Database::Named(other) if other.contains('@') && other != database => {
+            reader.reject("database", "must match the DSN database");
+        }
         Database::Named(other) if other != database => {
             reader.reject("database", format!("must match the DSN database (\"{other}\")"));
         }

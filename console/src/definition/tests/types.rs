@@ -298,6 +298,8 @@ fn a_database_has_a_name_that_its_inline_dsn_names_too() {
         (inline("postgres://u:p@h/db"), None),
         (inline("host=h dbname=db"), None),
         (inline("postgres://u:p@h"), Some("DSN names no database; it must match \"db\"")),
+        (inline("postgres://u:p/fake-rest@h/db"), Some("must match the DSN database")),
+        (inline("postgres://u:p/?dbname=fake-rest@h/db"), Some("must match the DSN database")),
         (inline("host=h user=u"), Some("DSN names no database; it must match \"db\"")),
         (inline("postgres://u:p@h/other"), Some("must match the DSN database (\"other\")")),
         (inline("host=h dbname=other"), Some("must match the DSN database (\"other\")")),
