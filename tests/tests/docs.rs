@@ -32,12 +32,6 @@ const NO_CODES: &[&str] = &[
     "token-file",
     // A thread.
     "log-writer",
-    // Made-up tokens of a broker, in a file that is for tests alone.
-    "at-fake",
-    "at-fake-1",
-    "at-fake-2",
-    "at-fake-odd",
-    "fake-broker-token",
     // Harness logins: their names, and what stands in for tokens and accounts.
     "00000000-0000-0000-0000-000000000000",
     "anthropic-claude",
