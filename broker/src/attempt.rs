@@ -5,7 +5,7 @@ use centaur_oauth::{Answer, Ask, Grant, Tokens, blames_token};
 
 use crate::chance::Chance;
 use crate::row::{Claim, Minted, Outcome};
-use crate::schedule::{Timing, backoff, next_of_assumed, next_refresh};
+use crate::schedule::{LONGEST_WISH, Timing, backoff, next_of_assumed, next_refresh};
 use crate::time::Moment;
 
 /// What an attempt must know of its credential.
@@ -73,6 +73,7 @@ impl Attempt {
                 let delay = backoff(failures, again.retry_after, chance.unit());
                 Step::End(Outcome::Failed {
                     next_attempt_at: now.after(delay),
+                    not_before: again.retry_after.map(|wish| now.after(wish.min(LONGEST_WISH))),
                     code: again.code,
                     uncertain: again.maybe_spent,
                 })
@@ -85,7 +86,7 @@ impl Attempt {
     pub fn too_late<T>(self, now: Moment) -> Outcome<T> {
         let delay = backoff(self.facts.failure_count.saturating_add(1), None, 0.5);
         let code = "lease_ran_out".to_owned();
-        Outcome::Failed { next_attempt_at: now.after(delay), code, uncertain: false }
+        Outcome::Failed { next_attempt_at: now.after(delay), not_before: None, code, uncertain: false }
     }
 
     fn refused<T>(&mut self, code: String) -> Step<T> {

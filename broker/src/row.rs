@@ -69,6 +69,8 @@ pub enum Outcome<T = Secret<String>> {
     Failed {
         /// When.
         next_attempt_at: Moment,
+        /// Until when the provider asked to be left alone, if it did.
+        not_before: Option<Moment>,
         /// Why it failed, as a code.
         code: String,
         /// The refresh token may have been used up.
@@ -81,6 +83,29 @@ pub enum Outcome<T = Secret<String>> {
         /// The provider refused the client, not the credential.
         client_rejected: bool,
     },
+}
+
+impl Outcome {
+    /// The same once more: secrets are copied where somebody says so.
+    pub fn duplicate(&self) -> Self {
+        let copy = |secret: &Secret<String>| Secret::new(secret.expose().clone());
+        match self {
+            Self::Minted(minted) => Self::Minted(Minted {
+                access_token: copy(&minted.access_token),
+                refresh_token: minted.refresh_token.as_ref().map(copy),
+                ..*minted
+            }),
+            Self::Failed { next_attempt_at, not_before, code, uncertain } => Self::Failed {
+                next_attempt_at: *next_attempt_at,
+                not_before: *not_before,
+                code: code.clone(),
+                uncertain: *uncertain,
+            },
+            Self::Dead { reason, client_rejected } => {
+                Self::Dead { reason: reason.clone(), client_rejected: *client_rejected }
+            }
+        }
+    }
 }
 
 /// What a provider gave, and what follows from it.

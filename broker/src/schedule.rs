@@ -35,6 +35,8 @@ impl Timing {
     }
 }
 
+/// For how long a provider may ask to be left alone.
+pub(crate) const LONGEST_WISH: Duration = Duration::from_hours(1);
 /// The least distance from a token's end.
 const SLACK_FLOOR: Duration = Duration::from_mins(1);
 /// The largest random part.
@@ -64,7 +66,7 @@ pub fn next_of_assumed(refreshed: Moment, lifetime: Duration) -> Moment {
 pub fn backoff(failures: u32, wish: Option<Duration>, unit: f64) -> Duration {
     let doubled = 5_u64 << failures.saturating_sub(1).min(6);
     let computed = Duration::from_secs(doubled.min(300)).mul_f64(0.7 + 0.6 * unit.clamp(0.0, 1.0));
-    let wish = wish.unwrap_or_default().min(Duration::from_hours(1));
+    let wish = wish.unwrap_or_default().min(LONGEST_WISH);
     computed.max(wish)
 }
 

@@ -21,6 +21,7 @@ mod broker;
 mod origin;
 mod source;
 
+pub use broker::BROKER_TOKEN_ENV;
 use broker::Broker;
 use origin::Origin;
 pub use source::Source;

@@ -157,7 +157,7 @@ pub(crate) fn failure(status: u16, object: &Map<String, Value>) -> Option<String
 }
 
 /// The code of a failure: a text, or the `code` or `type` of an object.
-fn error_code(object: &Map<String, Value>) -> Option<String> {
+pub(crate) fn error_code(object: &Map<String, Value>) -> Option<String> {
     let text = match object.get("error")? {
         Value::String(text) => text.as_str(),
         Value::Object(error) => {

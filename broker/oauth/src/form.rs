@@ -107,7 +107,7 @@ fn basic(credential: &Credential) -> Result<Option<HeaderValue>, NoForm> {
 }
 
 /// Id and secret, form-encoded before they are joined (RFC 6749, section 2.3.1).
-fn basic_of(id: &str, secret: Option<&Secret<String>>) -> Result<HeaderValue, NoForm> {
+pub(crate) fn basic_of(id: &str, secret: Option<&Secret<String>>) -> Result<HeaderValue, NoForm> {
     let secret = secret.map_or("", |secret| secret.expose());
     let pair = Zeroizing::new(format!("{}:{}", &*encoded(id), &*encoded(secret)));
     let header = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
@@ -156,11 +156,11 @@ pub(crate) fn json(url: &str, bearer: &Secret<String>, body: &Value) -> Result<F
     Ok(Form { method: Method::POST, url: url.to_owned(), headers, body })
 }
 
-fn accepting_json() -> HeaderMap {
+pub(crate) fn accepting_json() -> HeaderMap {
     HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))])
 }
 
-fn bearer_of(token: &Secret<String>) -> Result<HeaderValue, NoForm> {
+pub(crate) fn bearer_of(token: &Secret<String>) -> Result<HeaderValue, NoForm> {
     sensitive(&Zeroizing::new(format!("Bearer {}", token.expose())))
 }
 

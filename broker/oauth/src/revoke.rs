@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use centaur_base::Secret;
 use http::Method;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use zeroize::Zeroizing;
 
+use crate::answer::error_code;
 use crate::client::Client;
-use crate::form::{Form, urlencoded};
+use crate::form::{Form, accepting_json, basic_of, bearer_of, urlencoded};
 
 /// A grant to be taken back.
 #[derive(Debug)]
@@ -62,29 +61,26 @@ impl Client {
 }
 
 fn form(revoke: &Revoke) -> Option<Form> {
-    let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let mut headers = accepting_json();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     let mut fields = Vec::new();
     match revoke.style {
         RevokeStyle::Grant => {
             let (id, secret) = (revoke.client_id.as_ref()?, revoke.client_secret.as_ref()?);
-            let pair = Zeroizing::new(format!("{id}:{}", secret.expose()));
-            headers.insert(AUTHORIZATION, sensitive("Basic", &STANDARD.encode(pair.as_bytes()))?);
+            headers.insert(AUTHORIZATION, basic_of(id, Some(secret)).ok()?);
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             let body = serde_json::json!({ "access_token": revoke.token.expose() }).to_string();
             let body = Zeroizing::new(body.into_bytes());
             return Some(Form { method: Method::DELETE, url: revoke.endpoint.clone(), headers, body });
         }
         RevokeStyle::Bearer => {
-            headers.insert(AUTHORIZATION, sensitive("Bearer", revoke.token.expose())?);
+            headers.insert(AUTHORIZATION, bearer_of(&revoke.token).ok()?);
         }
         RevokeStyle::Form => {
             fields.push(("token", Zeroizing::new(revoke.token.expose().clone())));
             match (&revoke.client_id, &revoke.client_secret) {
                 (Some(id), Some(secret)) => {
-                    let pair = Zeroizing::new(format!("{id}:{}", secret.expose()));
-                    headers.insert(AUTHORIZATION, sensitive("Basic", &STANDARD.encode(pair.as_bytes()))?);
+                    headers.insert(AUTHORIZATION, basic_of(id, Some(secret)).ok()?);
                 }
                 (Some(id), None) => fields.push(("client_id", Zeroizing::new(id.clone()))),
                 (None, _) => {}
@@ -94,24 +90,24 @@ fn form(revoke: &Revoke) -> Option<Form> {
     Some(Form { method: Method::POST, url: revoke.endpoint.clone(), headers, body: urlencoded(&fields) })
 }
 
-fn sensitive(scheme: &str, text: &str) -> Option<HeaderValue> {
-    let text = Zeroizing::new(format!("{scheme} {text}"));
-    let mut value = HeaderValue::from_str(&text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
 fn judge(style: RevokeStyle, status: u16, body: &[u8]) -> Revocation {
     let said: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let is_ok = match style {
         RevokeStyle::Form | RevokeStyle::Grant => (200..300).contains(&status),
         RevokeStyle::Bearer => (200..300).contains(&status) && said["ok"] == true,
     };
-    if is_ok { Revocation::Revoked } else { Revocation::Failed(format!("http_{status}")) }
+    if is_ok {
+        return Revocation::Revoked;
+    }
+    let said = said.as_object().and_then(error_code);
+    Revocation::Failed(said.unwrap_or_else(|| format!("http_{status}")))
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     #[test]
@@ -146,9 +142,15 @@ mod tests {
         assert_eq!(judge(RevokeStyle::Form, 200, b""), Revocation::Revoked);
         assert_eq!(judge(RevokeStyle::Form, 400, b"{}"), Revocation::Failed("http_400".to_owned()));
         assert_eq!(judge(RevokeStyle::Bearer, 200, br#"{"ok":true}"#), Revocation::Revoked);
+        let failed = |status, body: &str| match judge(RevokeStyle::Bearer, status, body.as_bytes()) {
+            Revocation::Failed(code) => code,
+            Revocation::Revoked => panic!("revoked"),
+        };
+        assert_eq!(failed(200, r#"{"ok":false,"error":"invalid_auth"}"#), "invalid_auth");
         assert_eq!(
-            judge(RevokeStyle::Bearer, 200, br#"{"ok":false}"#),
-            Revocation::Failed("http_200".to_owned())
+            failed(200, r#"{"ok":true,"error":null,"x":1}"#.replace("true", "false").as_str()),
+            "http_200"
         );
+        assert_eq!(failed(400, r#"{"error":"invalid_token"}"#), "invalid_token");
     }
 }

@@ -105,7 +105,7 @@ impl Broker {
             };
             tokio::select! {
                 () = engine.run(told) => {}
-                () = shelf.keep() => {}
+                _ = shelf.keep() => {}
             }
             end.send_replace(true);
         };

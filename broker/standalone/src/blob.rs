@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Only `refresh_token` is needed. `version` grows with every write and `writer` names the process that wrote; `broker`
-//! is this program's note about that refresh token and void beside any other (decision 31). Other members stay.
+//! is this program's note about that refresh token and void beside any other (decision 32). Other members stay.
 
 use centaur_base::Secret;
 use centaur_broker::Moment;

@@ -1,6 +1,6 @@
 //! The credentials, as the engine and the API see them: what is known of each in memory, and its document in a store.
 //!
-//! A document is both the credential and the lease on it (decision 31): before a refresh token is sent, a note that
+//! A document is both the credential and the lease on it (decision 32): before a refresh token is sent, a note that
 //! it is being sent is written on top of the document that holds it, on condition that it is still that document. So a
 //! second writer is refused before it sends anything, a token that somebody replaced is noticed before it is used,
 //! and whoever reads the document after a crash knows that the token may be used up.

@@ -152,23 +152,7 @@ impl Store for Rows {
 
     async fn conclude(&self, claim: &Claim, outcome: &Outcome) -> Result<bool, Self::Error> {
         self.answers().await?;
-        let copy = |secret: &Secret<String>| Secret::new(secret.expose().clone());
-        let outcome = match outcome {
-            Outcome::Minted(minted) => Outcome::Minted(centaur_broker::Minted {
-                access_token: copy(&minted.access_token),
-                refresh_token: minted.refresh_token.as_ref().map(copy),
-                ..*minted
-            }),
-            Outcome::Failed { next_attempt_at, code, uncertain } => Outcome::Failed {
-                next_attempt_at: *next_attempt_at,
-                code: code.clone(),
-                uncertain: *uncertain,
-            },
-            Outcome::Dead { reason, client_rejected } => {
-                Outcome::Dead { reason: reason.clone(), client_rejected: *client_rejected }
-            }
-        };
-        let stored = self.rows().get_mut(&claim.key).expect("a row").conclude(claim, outcome);
+        let stored = self.rows().get_mut(&claim.key).expect("a row").conclude(claim, outcome.duplicate());
         self.0.changed.send_modify(|seq| *seq += 1);
         Ok(stored)
     }

@@ -221,7 +221,7 @@ fn stored(outcome: &engine::Outcome) -> Outcome {
             last_refresh: Micros(minted.last_refresh.0),
             next_attempt_at: Some(Micros(minted.next_attempt_at.0)),
         }),
-        engine::Outcome::Failed { next_attempt_at, code, uncertain } => Outcome::Failed {
+        engine::Outcome::Failed { next_attempt_at, not_before: _, code, uncertain } => Outcome::Failed {
             next_attempt_at: Micros(next_attempt_at.0),
             code: code.clone(),
             uncertain: *uncertain,

@@ -12,7 +12,7 @@ use iron_proxy::config::{ClientAuthConfig, Config, ConfigErrors, TokenSource};
 use iron_proxy::listen::Sockets;
 use iron_proxy::managed::settings::Settings;
 use iron_proxy::sink::Sink;
-use iron_proxy::sources::{Source, SourcePool};
+use iron_proxy::sources::{BROKER_TOKEN_ENV, Source, SourcePool};
 use rustls::pki_types::CertificateDer;
 use tokio::runtime::Runtime;
 
@@ -128,13 +128,14 @@ fn held_one(spec: &SecretSpec) -> Held {
     let (variable, file) = match &spec.source.kind {
         SourceKind::Env { var } => (Some(var.clone()), None),
         SourceKind::File { path } => (None, Some(path.clone())),
-        SourceKind::Cmd { .. } | SourceKind::TokenBroker { .. } | SourceKind::ControlPlane { .. } => {
-            (None, None)
-        }
+        // With it, the program could ask the broker for every token there is.
+        SourceKind::TokenBroker { .. } => (Some(BROKER_TOKEN_ENV.to_owned()), None),
+        SourceKind::Cmd { .. } | SourceKind::ControlPlane { .. } => (None, None),
     };
-    let placeholder = match &spec.mode {
-        SecretMode::Replace(replace) => Some(replace.placeholder.clone()),
-        SecretMode::Inject(_) => None,
+    let placeholder = match (&spec.mode, &spec.source.kind) {
+        // The variable is not what is replaced.
+        (_, SourceKind::TokenBroker { .. }) | (SecretMode::Inject(_), _) => None,
+        (SecretMode::Replace(replace), _) => Some(replace.placeholder.clone()),
     };
     Held { variable, file, placeholder }
 }

@@ -13,8 +13,8 @@ use super::origin::Fetched;
 
 /// Where the broker is.
 const URL: &str = "IRON_BROKER_URL";
-/// What it wants to be shown.
-const TOKEN: &str = "IRON_BROKER_TOKEN";
+/// The variable that holds what it wants to be shown.
+pub const BROKER_TOKEN_ENV: &str = "IRON_BROKER_TOKEN";
 
 /// The broker of this process: one for all sources, found when a token is first needed.
 #[derive(Debug, Default)]
@@ -38,9 +38,9 @@ impl Broker {
         let var = |name| env(name).filter(|value| !value.trim().is_empty()).ok_or(name);
         let missing = |name| format!("{name} is not set, and the source is a token broker");
         let url = var(URL).map_err(missing)?;
-        let token = Secret::new(var(TOKEN).map_err(missing)?.trim().to_owned());
+        let token = Secret::new(var(BROKER_TOKEN_ENV).map_err(missing)?.trim().to_owned());
         if !token.expose().bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
-            return Err(format!("{TOKEN} holds characters that cannot stand in a header"));
+            return Err(format!("{BROKER_TOKEN_ENV} holds characters that cannot stand in a header"));
         }
         let base = BaseUrl::parse(&url).map_err(|error| format!("{URL} {error}"))?;
         let agent = concat!("iron-proxy/", env!("CARGO_PKG_VERSION"));
@@ -99,12 +99,12 @@ mod tests {
         let url = (URL, "http://127.0.0.1:8181");
         assert_eq!(refused(&[]), "IRON_BROKER_URL is not set, and the source is a token broker");
         assert_eq!(
-            refused(&[url, (TOKEN, " ")]),
+            refused(&[url, (BROKER_TOKEN_ENV, " ")]),
             "IRON_BROKER_TOKEN is not set, and the source is a token broker"
         );
         for (vars, want) in [
-            ([(URL, "fake-host"), (TOKEN, "fake-token")], "IRON_BROKER_URL is not a URL"),
-            ([url, (TOKEN, "fake\u{7f}token")], "IRON_BROKER_TOKEN holds characters"),
+            ([(URL, "fake-host"), (BROKER_TOKEN_ENV, "fake-token")], "IRON_BROKER_URL is not a URL"),
+            ([url, (BROKER_TOKEN_ENV, "fake\u{7f}token")], "IRON_BROKER_TOKEN holds characters"),
         ] {
             let error = refused(&vars);
             assert!(error.starts_with(want) && !error.contains("fake"), "{error}");

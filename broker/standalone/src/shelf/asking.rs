@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use centaur_base::Secret;
-use centaur_broker::{Claimable, Moment, backoff};
+use centaur_broker::{Claimable, Moment};
 use tokio::time::{Instant, timeout_at};
 
 use super::state::State;
@@ -26,8 +26,8 @@ pub enum Asked {
     Broken,
 }
 
-/// How long a client waits for a token that has to be fetched first.
-const BUDGET: Duration = Duration::from_secs(30);
+/// How long a client waits for a token that has to be fetched first: a proxy gives up after 30 seconds.
+const BUDGET: Duration = Duration::from_secs(28);
 /// When to come again, where nothing better is known.
 const AGAIN: Duration = Duration::from_secs(5);
 /// Between a failure and the next attempt that somebody asks for.
@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 impl Shelf {
     /// An access token that has not expired: the one that is here, or else a new one, for which all who ask wait
-    /// together, 30 seconds at most. A client that goes away stops nothing.
+    /// together, 28 seconds at most. A client that goes away stops nothing.
     pub async fn ask(&self, id: &str) -> Asked {
         let Some(slot) = self.slot(id) else { return Asked::Unknown };
         let mut news = slot.news.subscribe();
@@ -91,20 +91,13 @@ impl Slot {
 }
 
 impl State {
-    /// Brings the next attempt forward, because somebody waits for it: to now, or to a pause after the last failure,
-    /// unless the provider itself asked to be left alone for longer. True when it did.
+    /// Brings the next attempt forward, because somebody waits for it: to now, or to a pause after the last failure, or
+    /// to the moment until which the provider asked to be left alone. True when it did.
     fn hurry(&mut self, now: Moment) -> bool {
         let Some(next) = self.row.next_attempt_at.filter(|next| *next > now) else { return false };
         let wanted = match self.failed_at.filter(|_| self.row.failure_count > 0) {
             None => now,
-            Some(failed) => {
-                let longest = backoff(self.row.failure_count, None, 1.0);
-                // The engine reckons from the answer, which came a little before.
-                if next > failed.after(longest) {
-                    return false;
-                }
-                now.max(failed.after(PAUSE))
-            }
+            Some(failed) => now.max(failed.after(PAUSE)).max(self.not_before.unwrap_or(now)),
         };
         if wanted >= next {
             return false;

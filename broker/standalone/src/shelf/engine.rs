@@ -129,25 +129,38 @@ impl Slot {
         Err(Fault::Store(format!("{}: others keep writing it", self.store.name())))
     }
 
-    /// Writes how an attempt ended. What was got is served from here on, stored or not.
+    /// Writes how an attempt ended. What was got is served once it is stored; where it cannot be stored, it is served
+    /// all the same, and the write is tried again.
     async fn conclude(&self, claim: &Claim, outcome: &Outcome) -> Result<bool, Fault> {
+        let concluded = self.write(claim, outcome).await;
+        if let (Err(_), Outcome::Minted(minted)) = (&concluded, outcome) {
+            let mut state = self.state();
+            if state.owns(claim) {
+                state.row.access_token = Some(copy(&minted.access_token));
+                state.row.expires_at = Some(minted.expires_at);
+                state.row.last_refresh = Some(minted.last_refresh);
+                state.unsaved = true;
+            }
+        }
+        concluded
+    }
+
+    async fn write(&self, claim: &Claim, outcome: &Outcome) -> Result<bool, Fault> {
         for _ in 0..TRIES {
             let (text, seen) = {
                 let mut state = self.state();
                 if !state.owns(claim) {
                     return Ok(false);
                 }
-                if let Outcome::Minted(minted) = outcome {
-                    state.row.access_token = Some(copy(&minted.access_token));
-                    state.row.expires_at = Some(minted.expires_at);
-                    state.row.last_refresh = Some(minted.last_refresh);
-                    state.unsaved = true;
-                    self.tell();
-                }
                 let note = note_after(state.row.interrupted, outcome);
                 let mut blob = state.blob(note, &self.context.writer);
-                if let Outcome::Minted(Minted { refresh_token: Some(token), .. }) = outcome {
-                    blob.refresh_token = Some(copy(token));
+                if let Outcome::Minted(minted) = outcome {
+                    blob.access_token = Some(copy(&minted.access_token));
+                    blob.expires_at = Some(minted.expires_at);
+                    blob.last_refresh = Some(minted.last_refresh);
+                    if let Some(token) = &minted.refresh_token {
+                        blob.refresh_token = Some(copy(token));
+                    }
                 }
                 (state.written(blob), state.version.clone())
             };
@@ -209,9 +222,12 @@ impl Slot {
     fn settle(&self, claim: &Claim, outcome: &Outcome, version: Version) {
         let mut state = self.state();
         state.stored(version);
-        state.row.conclude(claim, duplicate(outcome));
+        state.row.conclude(claim, outcome.duplicate());
         state.unsaved = false;
-        state.failed_at = matches!(outcome, Outcome::Failed { .. }).then(|| self.now());
+        (state.failed_at, state.not_before) = match outcome {
+            Outcome::Failed { not_before, .. } => (Some(self.now()), *not_before),
+            _ => (None, None),
+        };
     }
 
     /// What a call is made from, but for the refresh token.
@@ -251,7 +267,7 @@ impl State {
     /// The document was written.
     fn stored(&mut self, version: Version) {
         self.version = Some(version);
-        self.number += 1;
+        self.number = self.number.saturating_add(1);
         self.fault = None;
     }
 
@@ -293,23 +309,4 @@ async fn value(key: &str, source: &SourceSpec) -> Result<Secret<String>, Fault> 
 
 fn copy(secret: &Secret<String>) -> Secret<String> {
     Secret::new(secret.expose().clone())
-}
-
-fn duplicate(outcome: &Outcome) -> Outcome {
-    match outcome {
-        Outcome::Minted(minted) => Outcome::Minted(Minted {
-            access_token: copy(&minted.access_token),
-            refresh_token: minted.refresh_token.as_ref().map(copy),
-            forget_refresh_token: minted.forget_refresh_token,
-            expires_at: minted.expires_at,
-            last_refresh: minted.last_refresh,
-            next_attempt_at: minted.next_attempt_at,
-        }),
-        Outcome::Failed { next_attempt_at, code, uncertain } => {
-            Outcome::Failed { next_attempt_at: *next_attempt_at, code: code.clone(), uncertain: *uncertain }
-        }
-        Outcome::Dead { reason, client_rejected } => {
-            Outcome::Dead { reason: reason.clone(), client_rejected: *client_rejected }
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Reading documents: at the start until it works, every minute while a credential is dead, every five seconds while
 //! another process is at it, and when told to (broker.md, section 21.5).
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,13 +23,14 @@ const LOOK: Duration = Duration::from_mins(1);
 const LOOK_FOR_OTHER: Duration = Duration::from_secs(5);
 
 impl Shelf {
-    /// Keeps what is known in step with the stores, for as long as it is polled.
-    pub async fn keep(&self) {
+    /// Keeps what is known in step with the stores, for as long as it is polled; also where there is nothing to keep.
+    pub async fn keep(&self) -> Infallible {
         let mut tasks = JoinSet::new();
         for slot in self.0.slots.values() {
             tasks.spawn(keep(slot.clone()));
         }
         while tasks.join_next().await.is_some() {}
+        std::future::pending().await
     }
 }
 
@@ -91,11 +93,11 @@ async fn look(slot: &Slot) -> Result<(), Fault> {
     slot.read().await.map_err(|fault| slot.fault(fault))
 }
 
-/// Waits; true when told to look before the time.
-async fn again(delay: Duration, told: &mut watch::Receiver<u64>) -> bool {
+/// Waits, unless told to look before the time.
+async fn again(delay: Duration, told: &mut watch::Receiver<u64>) {
     tokio::select! {
-        () = sleep(delay) => false,
-        Ok(()) = told.changed() => true,
+        () = sleep(delay) => {}
+        Ok(()) = told.changed() => {}
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) unsaved: bool,
     /// When the last attempt failed.
     pub(super) failed_at: Option<Moment>,
+    /// Until when the provider then asked to be left alone.
+    pub(super) not_before: Option<Moment>,
     /// Why the last attempt could not even begin.
     pub(super) fault: Option<Fault>,
 }
@@ -63,6 +65,10 @@ impl State {
         self.is_loaded = true;
         self.version = version;
         let Some(blob) = blob else {
+            if self.is_trying() {
+                // What the attempt brings is written in its place.
+                return;
+            }
             self.missing = Some("blob_not_bootstrapped");
             self.forget();
             self.rest = Rest::default();
@@ -103,6 +109,7 @@ impl State {
         self.row = Row { seed_version, ..row };
         self.unsaved = false;
         self.failed_at = None;
+        self.not_before = None;
     }
 
     /// Takes the note of a document about its refresh token.
@@ -145,7 +152,7 @@ impl State {
             refresh_token: copy(&self.row.refresh_token),
             expires_at: self.row.expires_at,
             last_refresh: self.row.last_refresh,
-            version: self.number + 1,
+            version: self.number.saturating_add(1),
             writer: writer.to_owned(),
             note,
             rest: std::mem::take(&mut self.rest),

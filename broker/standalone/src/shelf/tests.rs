@@ -7,7 +7,7 @@ use std::time::Duration;
 use centaur_base::Secret;
 use centaur_broker::{Claimed, Minted, Outcome, Store as _, Timing};
 use centaur_policies::spec::{SourceKind, SourceSpec};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 use crate::config::StoreConfig;
@@ -26,6 +26,8 @@ struct Kept {
     away: bool,
     /// The next write is done, and said to have failed.
     lose_answer: bool,
+    /// How long a write takes.
+    takes: Duration,
 }
 
 impl Memory {
@@ -72,7 +74,11 @@ impl BlobStore for Memory {
         } else {
             Err(StoreError::Conflict)
         };
-        Box::pin(async move { result })
+        let takes = kept.takes;
+        Box::pin(async move {
+            sleep(takes).await;
+            result
+        })
     }
 
     fn is_exclusive(&self) -> bool {
@@ -253,7 +259,7 @@ async fn an_uncertain_failure_is_remembered_by_the_next_process() {
     settle().await;
     let claimed = claim(&shelf).await.unwrap().unwrap();
     let code = "network".to_owned();
-    let failed = Outcome::Failed { next_attempt_at: clock(), code, uncertain: true };
+    let failed = Outcome::Failed { next_attempt_at: clock(), not_before: None, code, uncertain: true };
     assert!(shelf.conclude(&claimed.claim, &failed).await.unwrap());
     let next = process(&memory);
     settle().await;
@@ -273,14 +279,14 @@ async fn a_document_that_vanished_meanwhile_is_written_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_nothing_is_told_after_thirty_seconds() {
+async fn who_waits_for_nothing_is_told_before_a_proxy_gives_up() {
     let memory = Memory::new("rt-fake-1");
     let shelf = process(&memory);
     settle().await;
     let claimed = claim(&shelf).await.unwrap().unwrap();
     let began = Instant::now();
     assert!(matches!(shelf.ask("a").await, Asked::Pending(_)));
-    assert_eq!(began.elapsed().as_secs(), 30);
+    assert_eq!(began.elapsed().as_secs(), 28);
     assert!(shelf.conclude(&claimed.claim, &minted(2)).await.unwrap());
     assert!(matches!(shelf.ask("a").await, Asked::Token(..)));
     assert!(matches!(shelf.ask("b").await, Asked::Unknown));
@@ -294,4 +300,91 @@ async fn once_stopped_nobody_waits_for_what_will_not_begin() {
     let began = Instant::now();
     assert!(matches!(shelf.ask("a").await, Asked::Pending(_)));
     assert!(began.elapsed().is_zero());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_given_once_it_is_stored_and_not_before() {
+    let memory = Memory::new("rt-fake-1");
+    let shelf = process(&memory);
+    settle().await;
+    let claimed = claim(&shelf).await.unwrap().unwrap();
+    memory.kept().takes = Duration::from_secs(2);
+    let concluding = tokio::spawn({
+        let shelf = shelf.clone();
+        async move { shelf.conclude(&claimed.claim, &minted(2)).await }
+    });
+    assert!(timeout(Duration::from_secs(1), shelf.ask("a")).await.is_err(), "it is being stored");
+    assert!(matches!(shelf.ask("a").await, Asked::Token(..)));
+    assert!(concluding.await.unwrap().unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_cannot_be_stored_is_given_all_the_same() {
+    let memory = Memory::new("rt-fake-1");
+    let shelf = process(&memory);
+    settle().await;
+    let claimed = claim(&shelf).await.unwrap().unwrap();
+    memory.kept().away = true;
+    assert!(shelf.conclude(&claimed.claim, &minted(2)).await.is_err());
+    let Asked::Token(token, _) = shelf.ask("a").await else { panic!("a token") };
+    assert_eq!(token.expose(), "at-fake-2");
+    assert!(shelf.health()[0].1.is_unsaved);
+    memory.kept().away = false;
+    assert!(shelf.conclude(&claimed.claim, &minted(2)).await.unwrap());
+    assert!(!shelf.health()[0].1.is_unsaved);
+    assert_eq!(memory.blob().refresh_token.unwrap().expose(), "rt-fake-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn reading_a_document_that_vanished_loses_no_attempt() {
+    let memory = Memory::new("rt-fake-1");
+    let shelf = process(&memory);
+    settle().await;
+    let claimed = claim(&shelf).await.unwrap().unwrap();
+    memory.put("");
+    shelf.reread();
+    settle().await;
+    assert!(shelf.conclude(&claimed.claim, &minted(2)).await.unwrap());
+    assert_eq!(memory.blob().refresh_token.unwrap().expose(), "rt-fake-2");
+    // Where none is under way, what vanished is gone.
+    memory.put("");
+    shelf.reread();
+    settle().await;
+    assert!(is_dead(&shelf.ask("a").await, "blob_not_bootstrapped"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_hurries_an_attempt_but_not_a_provider_that_asked_for_rest() {
+    for (wish, patience) in [(None, 5), (Some(Duration::from_secs(20)), 20)] {
+        let memory = Memory::new("rt-fake-1");
+        let shelf = process(&memory);
+        settle().await;
+        let claimed = claim(&shelf).await.unwrap().unwrap();
+        let failed = Outcome::Failed {
+            next_attempt_at: clock().after(Duration::from_mins(5)),
+            not_before: wish.map(|wish| clock().after(wish)),
+            code: "http".to_owned(),
+            uncertain: false,
+        };
+        assert!(shelf.conclude(&claimed.claim, &failed).await.unwrap());
+        let asking = tokio::spawn({
+            let shelf = shelf.clone();
+            async move { shelf.ask("a").await }
+        });
+        sleep(Duration::from_secs(patience - 1)).await;
+        assert!(claim(&shelf).await.unwrap().is_none(), "{patience}");
+        sleep(Duration::from_secs(1)).await;
+        assert!(claim(&shelf).await.unwrap().is_some(), "{patience}");
+        asking.abort();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_counter_at_its_end_stays_there() {
+    let memory = Memory::new(&format!(r#"{{"refresh_token":"rt-fake-1","version":{}}}"#, u64::MAX));
+    let shelf = process(&memory);
+    settle().await;
+    let claimed = claim(&shelf).await.unwrap().unwrap();
+    assert!(shelf.conclude(&claimed.claim, &minted(2)).await.unwrap());
+    assert_eq!(memory.blob().version, u64::MAX);
 }

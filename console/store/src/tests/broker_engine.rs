@@ -59,7 +59,7 @@ fn minted(number: u32, at: Moment, rotates: bool, forgets: bool) -> Outcome {
 
 fn failed(at: Moment, uncertain: bool) -> Outcome {
     let next_attempt_at = at.after(Duration::from_secs(5));
-    Outcome::Failed { next_attempt_at, code: "http".to_owned(), uncertain }
+    Outcome::Failed { next_attempt_at, not_before: None, code: "http".to_owned(), uncertain }
 }
 
 fn dead(reason: &str, client_rejected: bool) -> Outcome {

@@ -97,6 +97,21 @@ fn the_program_gets_the_placeholder_and_the_value_is_in_no_variable() {
 }
 
 #[test]
+fn what_opens_the_token_broker_is_in_no_variable_either() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("c.yaml");
+    let source = "{type: token_broker, credential_id: openai-codex, ttl: 1m}";
+    let secret =
+        format!("{{source: {source}, inject: {{header: Authorization}}, rules: [{{host: api.test}}]}}");
+    fs::write(&path, format!("transforms: [{{name: secrets, config: {{secrets: [{secret}]}}}}]\n")).unwrap();
+    let mut command = run(&["--config", path.to_str().unwrap()], &["env"]);
+    command.env("IRON_BROKER_URL", "http://127.0.0.1:9").env("IRON_BROKER_TOKEN", VALUE);
+    let ended = outcome(command.env("COPY", format!("x{VALUE}y")).env("OTHER", "kept"));
+    assert!(ended.out.lines().any(|line| line == "OTHER=kept"), "{}{}", ended.out, ended.err);
+    assert!(!ended.out.contains(VALUE) && !ended.out.contains("COPY="), "{}", ended.out);
+}
+
+#[test]
 fn the_values_other_source_is_covered_inside_and_a_neighbour_is_not() {
     let directory = tempfile::tempdir().unwrap();
     let (secret, plain) = (directory.path().join("secret"), directory.path().join("plain"));
