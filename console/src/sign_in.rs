@@ -7,13 +7,13 @@
 //! Neither can be had without the session, the role, and for a form the proof that a page of ours sent it.
 
 mod account;
-mod cookies;
+pub(crate) mod cookies;
 mod csrf;
 mod endpoints;
 mod failure;
 mod form;
 mod login;
-mod network;
+pub(crate) mod network;
 mod notice;
 mod page;
 pub(crate) mod password;
@@ -22,7 +22,7 @@ mod provision;
 mod return_path;
 mod site;
 mod sso;
-mod visitor;
+pub(crate) mod visitor;
 
 use axum::Router;
 use axum::extract::{Request, State};

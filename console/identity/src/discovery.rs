@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use centaur_oauth::Client;
+use centaur_oauth::{Client, ClientAuth};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -28,6 +28,23 @@ pub struct Document {
     pub jwks_uri: String,
     /// Where a profile is.
     pub userinfo_endpoint: Option<String>,
+    /// How clients may say who they are; none is the default of the protocol.
+    #[serde(default)]
+    pub token_endpoint_auth_methods_supported: Vec<String>,
+    /// The scopes it tells of.
+    #[serde(default)]
+    pub scopes_supported: Vec<String>,
+}
+
+impl Document {
+    /// How a client with a secret says who it is: by the header, which is also what an issuer takes that names nothing
+    /// (OpenID Connect Discovery, section 3), and by the form where it does not take the header.
+    pub fn client_auth(&self) -> ClientAuth {
+        let takes =
+            |method: &str| self.token_endpoint_auth_methods_supported.iter().any(|known| known == method);
+        let by_form = !takes("client_secret_basic") && takes("client_secret_post");
+        if by_form { ClientAuth::Post } else { ClientAuth::Basic }
+    }
 }
 
 /// Why there is no document.
@@ -126,6 +143,26 @@ mod tests {
         assert_eq!(issuer.seen(PATH).len(), 1);
         let slash = format!("{}/", issuer.origin());
         assert_eq!(discovery.document(&slash).await, Err(DiscoveryError::Foreign), "exactly");
+    }
+
+    #[tokio::test]
+    async fn a_client_says_who_it_is_in_a_way_that_the_issuer_takes() {
+        for (methods, want) in [
+            (json!(null), ClientAuth::Basic),
+            (json!([]), ClientAuth::Basic),
+            (json!(["client_secret_post"]), ClientAuth::Post),
+            (json!(["private_key_jwt"]), ClientAuth::Basic),
+            (json!(["client_secret_post", "client_secret_basic"]), ClientAuth::Basic),
+        ] {
+            let (issuer, discovery) = world().await;
+            let mut body = document(&issuer);
+            if !methods.is_null() {
+                body["token_endpoint_auth_methods_supported"] = methods.clone();
+            }
+            issuer.answer(PATH, 200, body);
+            let read = discovery.document(&issuer.origin()).await.expect("a document");
+            assert_eq!(read.client_auth(), want, "{methods}");
+        }
     }
 
     #[tokio::test]

@@ -84,7 +84,7 @@ impl Jwks {
                 None if !set.is_younger(STALE, now) => return Err(JwksError::Unavailable),
                 None => {}
             }
-        } else if set.read_at.is_none() {
+        } else if !set.is_younger(STALE, now) {
             return Err(JwksError::Unavailable);
         }
         set.find(kid, algorithm).map_or(Err(JwksError::Unknown), decoding)

@@ -18,6 +18,7 @@ use super::reaches::Reaches;
 use super::shell::{Peer, RequestId};
 use crate::app::{App, log};
 use crate::config::is_token;
+use crate::sign_in::network;
 use crate::wire::{self, ApiError, Attributes, MAX_BODY_BYTES, Query};
 
 /// All that a handler may use.
@@ -103,7 +104,7 @@ impl FromRequest<App> for Call {
             read(body).await?
         };
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
-        let address = Some(address(&parts).to_string());
+        let address = Some(address(&parts, app).to_string());
         let scope = key.namespace.clone();
         let reaches = parts.extensions.get::<Reaches>().cloned();
         let actor = Actor { who, as_operator: false, request_id, address, scope };
@@ -157,14 +158,12 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 pub(super) fn failed(parts: &Parts, app: &App, error: ApiError) -> Failure {
     let is_proxy = error.code == Some("invalid_token");
     app.metrics().failed_authentication(if is_proxy { "proxy_token" } else { "api_key" });
-    app.failed_auth().note(address(parts)).map_or(Failure::Api(error), Failure::TooManyFailures)
+    app.failed_auth().note(address(parts, app)).map_or(Failure::Api(error), Failure::TooManyFailures)
 }
 
-fn address(parts: &Parts) -> IpAddr {
-    parts
-        .extensions
-        .get::<Peer>()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical())
+fn address(parts: &Parts, app: &App) -> IpAddr {
+    let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    network::client(peer, &app.config().sign_in.trusted_proxies, &parts.headers)
 }
 
 async fn params(parts: &mut Parts, app: &App) -> Result<Vec<String>> {

@@ -28,10 +28,11 @@ impl Name {
     }
 }
 
-/// The cookies that a browser sent: names and values.
+/// The cookies that a browser sent: names and values. One that is not text is none; the others of its line count.
 pub(crate) fn sent(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
+    let lines = headers.get_all(header::COOKIE).into_iter().map(HeaderValue::as_bytes);
+    let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));
+    pairs.filter_map(|pair| str::from_utf8(pair).ok()?.trim().split_once('='))
 }
 
 /// The value of a cookie. Two of one name are none: only one of them can be ours.
@@ -98,5 +99,16 @@ mod tests {
         assert_eq!(read(&["console_session=one; console_session=two"]), None);
         assert_eq!(read(&["xconsole_session=one"]), None);
         assert_eq!(read(&[]), None);
+    }
+
+    #[test]
+    fn a_cookie_of_somebody_else_that_is_no_text_hides_none_of_ours() {
+        let site = site("http://localhost:1");
+        let mut headers = HeaderMap::new();
+        let line =
+            HeaderValue::from_bytes(b"theme=\xe9; console_session=one; name=\xc3\xa9").expect("a header");
+        headers.append(header::COOKIE, line);
+        let value = value(&headers, &site, Name::Session);
+        assert_eq!(value.map(|value| value.expose().clone()), Some("one".to_owned()));
     }
 }

@@ -1,5 +1,6 @@
 //! Where the providers of the sign-in are.
 
+use centaur_identity::Document;
 use centaur_oauth::ClientAuth;
 use centaur_store::moved_endpoint;
 
@@ -19,7 +20,13 @@ pub(super) struct Endpoints {
     pub(super) issuers: Vec<String>,
     /// How the client says who it is.
     pub(super) client_auth: ClientAuth,
+    /// What is asked for.
+    pub(super) scope: &'static str,
 }
+
+const SCOPES: &str = "openid email profile";
+/// Where a setting names a group: Okta tells groups to who asks for them, and refuses a scope that it does not know.
+const SCOPES_WITH_GROUPS: &str = "openid email profile groups";
 
 const GOOGLE: [&str; 3] = [
     "https://accounts.google.com/o/oauth2/v2/auth",
@@ -49,19 +56,19 @@ fn known(app: &App, name: &str, at: [&str; 3], issuers: &[&str]) -> Endpoints {
     let [authorize, token, jwks] = at.map(|endpoint| moved_endpoint(moved, Some(name), endpoint));
     let issuers = issuers.iter().map(|issuer| (*issuer).to_owned());
     let issuers = issuers.chain(moved.get(name).map(|base| base.trim_end_matches('/').to_owned())).collect();
-    Endpoints { authorize, token, jwks, issuers, client_auth: ClientAuth::Post }
+    Endpoints { authorize, token, jwks, issuers, client_auth: ClientAuth::Post, scope: SCOPES }
 }
 
 async fn discovered(app: &App, provider: &LoginProvider) -> Option<Endpoints> {
     let issuer = provider.issuer.as_deref()?;
     match app.sign_in().discovery().document(issuer).await {
         Ok(document) => Some(Endpoints {
+            client_auth: document.client_auth(),
+            scope: scope(provider, &document),
             authorize: document.authorization_endpoint,
             token: document.token_endpoint,
             jwks: document.jwks_uri,
             issuers: vec![document.issuer],
-            // What a provider has to take that does not say otherwise (OpenID Connect Discovery, section 3).
-            client_auth: ClientAuth::Basic,
         }),
         Err(error) => {
             let fields = [("provider", provider.kind.as_str()), ("error", &error.to_string())];
@@ -69,4 +76,10 @@ async fn discovered(app: &App, provider: &LoginProvider) -> Option<Endpoints> {
             None
         }
     }
+}
+
+fn scope(provider: &LoginProvider, issuer: &Document) -> &'static str {
+    let wants_groups = provider.required_group.is_some() || provider.admin_group.is_some();
+    let has_groups = issuer.scopes_supported.iter().any(|scope| scope == "groups");
+    if wants_groups && has_groups { SCOPES_WITH_GROUPS } else { SCOPES }
 }

@@ -22,7 +22,7 @@ use super::password::{Busy, Verdict};
 use super::return_path::ReturnPath;
 use super::visitor::{Page, Visitor};
 use crate::api::new_token;
-use crate::app::App;
+use crate::app::{App, log};
 
 /// With which users a password is good for something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +106,9 @@ fn shown(
 pub(super) async fn sign_in(State(app): State<App>, form: Form<Visitor>) -> Result<Response> {
     let visitor = &form.by;
     let back = ReturnPath::parse(form.field("return_to")).unwrap_or_default();
-    let email = form.field("email").trim();
+    // NUL stands in no address, and not every database takes it.
+    let email = form.field("email").trim().replace('\0', "");
+    let email = email.as_str();
     let refused = |status, text: &str| shown(visitor, status, &back, email, Some(text.to_owned()));
     let count = |result| app.metrics().login(PASSWORD, result);
     if PasswordLogin::of(&app) == PasswordLogin::Nobody {
@@ -124,7 +126,12 @@ pub(super) async fn sign_in(State(app): State<App>, form: Form<Visitor>) -> Resu
         }
     };
     let password = Secret::new(form.field("password").to_owned());
-    match look(visitor, email, password).await? {
+    let looked = look(visitor, email, password).await;
+    if !matches!(looked, Ok(Ok(_))) {
+        // Nobody looked at the password, so nobody failed.
+        give_back(visitor, turn).await;
+    }
+    match looked? {
         Err(Busy) => {
             count("busy");
             refused(StatusCode::SERVICE_UNAVAILABLE, BUSY)
@@ -140,8 +147,11 @@ pub(super) async fn sign_in(State(app): State<App>, form: Form<Visitor>) -> Resu
             refused(StatusCode::UNPROCESSABLE_ENTITY, &Notice::Disabled.text(None))
         }
         Ok(Looked::Right { user, stored, better }) => {
-            let begun = begin(visitor, &user, &source, turn, &stored, better.as_ref()).await?;
-            let Some(token) = begun else {
+            let begun = begin(visitor, &user, &source, turn, &stored, better.as_ref()).await;
+            if begun.is_err() {
+                give_back(visitor, turn).await;
+            }
+            let Some(token) = begun? else {
                 count("refused");
                 return refused(StatusCode::UNPROCESSABLE_ENTITY, WRONG);
             };
@@ -158,6 +168,15 @@ async fn take_turn(visitor: &Visitor, source: &LoginSource) -> Result<LoginTurn>
         return Ok(LoginTurn::Wait(wait));
     }
     visitor.write(&visitor.system(), |tx| Box::pin(tx.take_login_turn(source, limits))).await
+}
+
+/// Takes an attempt back that ended by no fault of who made it. What cannot be taken back counts for a quarter of an hour.
+async fn give_back(visitor: &Visitor, turn: i64) {
+    let system = visitor.system();
+    let work = visitor.write(&system, |tx| Box::pin(tx.return_login_turn(turn)));
+    if work.await.is_err() {
+        log("warn", "an attempt to sign in could not be taken back", &[]);
+    }
 }
 
 /// What came of looking at address and password.

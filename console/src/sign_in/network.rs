@@ -1,6 +1,6 @@
 //! Where a browser is: for the log, for sessions, and for how often it may fail.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
 use ipnet::IpNet;
@@ -17,10 +17,16 @@ pub(crate) fn client(peer: IpAddr, trusted: &[IpNet], headers: &HeaderMap) -> Ip
             break;
         }
         // What is no address was not written by a proxy that is worth its trust: what it stands for stays unknown.
-        let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
+        let Some(hop) = address(hop.trim()) else { break };
         at = hop.to_canonical();
     }
     at
+}
+
+/// An address as proxies write it: some add the port, and put IPv6 into brackets.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| text.parse().ok().map(|socket: SocketAddr| socket.ip()))
 }
 
 /// What failures are counted for: an address, or the 64 bits of an IPv6 network, which one host has to itself.
@@ -62,6 +68,11 @@ mod tests {
         assert_eq!(seen("10.0.0.1", &["203.0.113.9", "198.51.100.1"]), "198.51.100.1");
         assert_eq!(seen("::ffff:10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
         assert_eq!(seen("10.0.0.1", &["198.51.100.1, unknown"]), "10.0.0.1");
+        for hop in ["198.51.100.1:4711", "[2001:db8::1]:4711", "[2001:db8::1]", "2001:db8::1"] {
+            let bare = if hop.contains("db8") { "2001:db8::1" } else { "198.51.100.1" };
+            assert_eq!(seen("10.0.0.1", &[hop]), bare);
+        }
+        assert_eq!(seen("10.0.0.1", &["[198.51.100.1"]), "10.0.0.1");
     }
 
     #[test]

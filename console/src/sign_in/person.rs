@@ -21,6 +21,8 @@ pub(super) struct Arrival {
 const SLACK_TEAM: &str = "https://slack.com/team_id";
 /// The longest address and the longest name that are kept.
 const LONGEST: usize = 320;
+/// The longest identity: an issuer's URL and a subject of 255 characters (OpenID Connect Core, section 2).
+const LONGEST_IDENTITY: usize = 1024;
 
 /// Who arrives, or the word for why not.
 pub(super) fn arrival(
@@ -32,9 +34,6 @@ pub(super) fn arrival(
     let verified = email.is_some() && (claims.email_verified || provider.trust_email);
     let text = |name: &str| claims.all.get(name).and_then(Value::as_str);
     let is_slack = provider.kind == LoginProviderKind::Slack;
-    if claims.subject.len() > LONGEST || claims.subject.contains('\0') {
-        return Err("subject");
-    }
     if !is_slack && !settings.allowed_domains.is_empty() {
         let is_allowed = |domain: &str| settings.allowed_domains.contains(&domain.to_lowercase());
         let domain = email.as_deref().and_then(|email| email.rsplit_once('@')).map(|(_, domain)| domain);
@@ -46,11 +45,12 @@ pub(super) fn arrival(
             return Err("hosted_domain");
         }
     }
-    let team = text(SLACK_TEAM).filter(|_| is_slack);
+    let team = text(SLACK_TEAM).filter(|team| is_slack && !team.is_empty());
     let teams = &settings.allowed_slack_teams;
-    if is_slack && !teams.is_empty() && !team.is_some_and(|team| teams.iter().any(|known| known == team)) {
+    if is_slack && !team.is_some_and(|team| teams.is_empty() || teams.iter().any(|known| known == team)) {
         return Err("slack_team");
     }
+    let subject = identity(provider, team, &claims.subject).ok_or("subject")?;
     let groups: Vec<_> = claims.all.get("groups").and_then(Value::as_array).into_iter().flatten().collect();
     let is_in = |group: &String| groups.iter().any(|known| known.as_str() == Some(group));
     if provider.required_group.as_ref().is_some_and(|group| !is_in(group)) {
@@ -65,13 +65,25 @@ pub(super) fn arrival(
         claims.name.as_deref().map(|name| name.chars().filter(|c| !c.is_control()).take(LONGEST).collect());
     let seen = SeenIdentity {
         provider: provider.kind.as_str().to_owned(),
-        subject: claims.subject.clone(),
+        subject,
         email,
         email_verified: verified,
         slack_team: team.map(str::to_owned),
         name,
     };
     Ok(Arrival { seen, status, admin })
+}
+
+/// Whom the provider means, among all whom it could ever mean here. A subject is unique within its issuer alone
+/// (OpenID Connect Core, section 2), and a setting can name another issuer tomorrow; Slack's are unique within a team.
+fn identity(provider: &LoginProvider, team: Option<&str>, subject: &str) -> Option<String> {
+    let whole = match (provider.kind, team, provider.issuer.as_deref()) {
+        (LoginProviderKind::Google, ..) => subject.to_owned(),
+        (LoginProviderKind::Slack, Some(team), _) => format!("{team}/{subject}"),
+        (LoginProviderKind::Okta | LoginProviderKind::Oidc, _, Some(issuer)) => format!("{issuer} {subject}"),
+        _ => return None,
+    };
+    (!subject.is_empty() && whole.len() <= LONGEST_IDENTITY && !whole.contains('\0')).then_some(whole)
 }
 
 /// Whether it was said who may come in by this provider.

@@ -1,5 +1,7 @@
 //! `GET /auth/:provider/start` and `/callback`: signing in by a provider (broker.md, section 14.2).
 
+use std::time::Duration;
+
 use axum::extract::Path;
 use axum::response::Response;
 use centaur_base::Secret;
@@ -9,6 +11,7 @@ use centaur_store::{StoreError, TokenHash, User, UserStatus, Who};
 use http::header::SET_COOKIE;
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::cookies;
 use super::endpoints::{self, Endpoints};
@@ -33,7 +36,8 @@ struct Begun {
     back: String,
 }
 
-const SCOPES: &str = "openid email profile";
+/// How long the provider has to answer all that is asked of it while a browser waits.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Begins a flow. It changes nothing here but the cookies of the browser.
 pub(super) async fn start(Path(name): Path<String>, Page(visitor): Page<Visitor>) -> Result<Response> {
@@ -61,7 +65,7 @@ pub(super) async fn start(Path(name): Path<String>, Page(visitor): Page<Visitor>
         .append_pair("response_type", "code")
         .append_pair("client_id", &provider.client_id)
         .append_pair("redirect_uri", &redirect_uri(&visitor, provider))
-        .append_pair("scope", SCOPES)
+        .append_pair("scope", endpoints.scope)
         .append_pair("state", &state)
         .append_pair("nonce", &nonce)
         .append_pair("code_challenge", &verifier.challenge())
@@ -94,7 +98,7 @@ pub(super) async fn callback(Path(name): Path<String>, Page(visitor): Page<Visit
     let back = ReturnPath::parse(&begun.back).unwrap_or_default();
     let mut response = match query {
         Query { error: true, .. } => refused(&visitor, Some(provider), Notice::Canceled, "canceled"),
-        Query { code: Some(code), .. } => match verified(&visitor, provider, code, flow).await {
+        Query { code: Some(code), .. } => match in_time(verified(&visitor, provider, code, flow)).await {
             Ok(claims) => arrived(&visitor, provider, &claims, &back).await?,
             Err(code) => {
                 log("warn", "a sign-in failed", &[("provider", provider.kind.as_str()), ("code", &code)]);
@@ -153,6 +157,12 @@ fn opened(visitor: &Visitor, provider: &LoginProvider, state: Option<&str>) -> O
     }
     let flow = sign_in.flows(&visitor.site).open(&begun.nonce, cookies::sent(&visitor.headers), now)?;
     Some((flow, begun))
+}
+
+async fn in_time<T>(
+    work: impl Future<Output = std::result::Result<T, String>>,
+) -> std::result::Result<T, String> {
+    timeout(PATIENCE, work).await.unwrap_or_else(|_| Err("timeout".to_owned()))
 }
 
 /// Who it is, as the provider signed it; else a code for the log.

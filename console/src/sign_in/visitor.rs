@@ -224,6 +224,18 @@ impl Seat for Administrator {
     }
 }
 
+/// Who is signed in with the browser that sent these, for what is open to all and notes who did it. `None` also where it
+/// cannot be found out.
+pub(crate) async fn signed_in(headers: &HeaderMap, app: &App) -> Option<(Session, User)> {
+    let config = app.config();
+    let site = Site::of(config.public_url.as_deref(), headers).ok()?;
+    let cookie = cookies::value(headers, &site, Name::Session)?;
+    let token = TokenHash::of(cookie.expose());
+    let found =
+        app.store().read().await.ok()?.session_by_token(&token, config.sign_in.sessions).await.ok()?;
+    found.filter(|(_, user)| user.status == UserStatus::Active)
+}
+
 /// The seat of a page that is looked at.
 pub(crate) struct Page<S>(pub(crate) S);
 

@@ -34,7 +34,7 @@ impl Default for LoginLimits {
 /// Whether an attempt may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoginTurn {
-    /// It may, and counts as failed until [`WriteTx::login_succeeded`].
+    /// It may, and counts as failed until [`WriteTx::login_succeeded`] or [`WriteTx::return_login_turn`].
     Yours(i64),
     /// Not before so long.
     Wait(Duration),
@@ -105,13 +105,28 @@ impl WriteTx<'_> {
         }
         let now = self.now();
         let window = i64::try_from(limits.window.as_micros()).unwrap_or(i64::MAX);
-        let old = Micros(now.0.saturating_sub(window));
-        self.execute("DELETE FROM login_attempts WHERE at <= $1", args![old]).await?;
+        self.prune_login_attempts(Micros(now.0.saturating_sub(window))).await?;
         let id = self.next_id("login_attempts").await?;
         let row = args![id, source.account.clone(), source.network.clone(), now];
         self.execute("INSERT INTO login_attempts (id, account, network, at) VALUES ($1, $2, $3, $4)", row)
             .await?;
         Ok(LoginTurn::Yours(id))
+    }
+
+    /// Forgets attempts that are as old as this, or older.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn prune_login_attempts(&mut self, before: Micros) -> Result<u64, StoreError> {
+        self.execute("DELETE FROM login_attempts WHERE at <= $1", args![before]).await
+    }
+
+    /// Takes an attempt back whose password nobody could look at.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn return_login_turn(&mut self, turn: i64) -> Result<(), StoreError> {
+        self.execute("DELETE FROM login_attempts WHERE id = $1", args![turn]).await.map(drop)
     }
 
     /// Takes an attempt back, and lets the account begin anew. What failed for the account still counts for the networks
@@ -120,7 +135,7 @@ impl WriteTx<'_> {
     /// # Errors
     /// Those of the database.
     pub async fn login_succeeded(&mut self, source: &LoginSource, turn: i64) -> Result<(), StoreError> {
-        self.execute("DELETE FROM login_attempts WHERE id = $1", args![turn]).await?;
+        self.return_login_turn(turn).await?;
         if let Some(account) = source.account.clone() {
             let sql = "UPDATE login_attempts SET account = NULL WHERE account = $1";
             self.execute(sql, args![account]).await?;

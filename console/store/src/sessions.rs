@@ -136,7 +136,7 @@ impl WriteTx<'_> {
         let over = "DELETE FROM sessions WHERE last_used_at <= $1 OR created_at <= $2";
         self.execute(over, args![unused, begun]).await?;
         if let Some(before) = before {
-            self.execute("DELETE FROM sessions WHERE token_hash = $1", args![before.bytes()]).await?;
+            self.replace_session(before).await?;
         }
         let id = self.next_id("sessions").await?;
         let (provider, now) = (&new.provider, self.now());
@@ -147,6 +147,16 @@ impl WriteTx<'_> {
         let id = SessionId::new(id).ok_or(StoreError::inconsistent("id_counters", "below one"))?;
         self.audit("sign_in", "user", user.row(), &json!({ "provider": provider, "session": id })).await?;
         self.session(user, id).await?.ok_or(StoreError::inconsistent("sessions", "just written"))
+    }
+
+    /// The browser signs in anew: the session it had is over, whoever's it was.
+    async fn replace_session(&mut self, token: &TokenHash) -> Result<(), StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM sessions WHERE token_hash = $1");
+        let row = self.row(sqlx::AssertSqlSafe(sql), args![token.bytes()]).await?;
+        let Some(ended) = row.map(|mut row| read_cells(&mut row)).transpose()? else { return Ok(()) };
+        self.execute("DELETE FROM sessions WHERE id = $1", args![ended.id.row()]).await?;
+        let details = json!({ "provider": ended.provider, "session": ended.id, "because": "replaced" });
+        self.audit("sign_out", "user", ended.user_id.row(), &details).await
     }
 
     /// Ends a session of a user.
@@ -188,6 +198,11 @@ impl WriteTx<'_> {
             self.audit("sign_out", "user", user.row(), &details).await?;
         }
         Ok(())
+    }
+
+    /// Takes the rows of sessions away that ended before.
+    pub(crate) async fn forget_sessions(&mut self, user: UserId) -> Result<(), StoreError> {
+        self.execute("DELETE FROM sessions WHERE user_id = $1", args![user.row()]).await.map(drop)
     }
 
     /// Pauses the rights of an administrator for a session, or ends the pause.

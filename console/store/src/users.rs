@@ -256,8 +256,11 @@ impl WriteTx<'_> {
         if is_out && !was_out {
             self.suspend_sessions(id).await?;
             self.delete_api_keys(id).await?;
-        } else if was_out && !is_out || patch.password_hash.is_some() {
+        } else if patch.password_hash.is_some() {
             self.end_sessions(id, None, "password").await?;
+        } else if was_out && !is_out {
+            // They ended when the user was disabled, which was told then.
+            self.forget_sessions(id).await?;
         }
         if before.admin && !after.admin {
             self.forget_views_as_operator(id).await?;

@@ -18,7 +18,8 @@ fn provider(kind: LoginProviderKind) -> LoginProvider {
         label: String::new(),
         client_id: "fake-client".to_owned(),
         client_secret: Secret::new("fake-client-secret".to_owned()),
-        issuer: None,
+        issuer: matches!(kind, LoginProviderKind::Okta | LoginProviderKind::Oidc)
+            .then(|| "https://idp.example.com".to_owned()),
         trust_email: false,
         required_group: None,
         admin_group: None,
@@ -26,7 +27,8 @@ fn provider(kind: LoginProviderKind) -> LoginProvider {
 }
 
 fn claims(more: &Value) -> Claims {
-    let mut all = json!({"sub":"s-1","email":"Ada@Example.com","email_verified":true,"name":"Ada"});
+    let mut all =
+        json!({"sub":"s-1","email":"Ada@Example.com","email_verified":true,"name":"Ada",SLACK_TEAM:"T9"});
     more.as_object().expect("members").iter().for_each(|(key, value)| all[key] = value.clone());
     let text = |name: &str| all[name].as_str().map(str::to_owned);
     Claims {
@@ -133,5 +135,31 @@ fn groups_of_okta_let_in_and_make_administrators() {
     assert_eq!(judge(json!(["console", "console-admins"])), Ok((UserStatus::Active, true)));
     for groups in [json!([]), json!(null), json!("console"), json!(["Console"]), json!(["console-admins"])] {
         assert_eq!(judge(groups.clone()), Err("group"), "{groups}");
+    }
+}
+
+#[test]
+fn the_same_subject_of_another_team_or_issuer_is_somebody_else() {
+    let settings = settings();
+    let seen = |provider: &LoginProvider, more: Value| {
+        arrival(&settings, provider, &claims(&more)).map(|arrival| arrival.seen.subject)
+    };
+    let slack = provider(LoginProviderKind::Slack);
+    assert_eq!(seen(&slack, json!({SLACK_TEAM:"T1"})), Ok("T1/s-1".to_owned()));
+    assert_eq!(seen(&slack, json!({SLACK_TEAM:"T2"})), Ok("T2/s-1".to_owned()));
+    for team in [json!(null), json!("")] {
+        assert_eq!(seen(&slack, json!({SLACK_TEAM:team})), Err("slack_team"), "a team is required");
+    }
+    for kind in [LoginProviderKind::Okta, LoginProviderKind::Oidc] {
+        let here = provider(kind);
+        let there = LoginProvider { issuer: Some("https://idp.example.org".to_owned()), ..provider(kind) };
+        assert_eq!(seen(&here, json!({})), Ok("https://idp.example.com s-1".to_owned()));
+        assert_eq!(seen(&there, json!({})), Ok("https://idp.example.org s-1".to_owned()));
+    }
+    assert_eq!(seen(&provider(LoginProviderKind::Google), json!({})), Ok("s-1".to_owned()));
+    for kind in LoginProviderKind::ALL {
+        for sub in ["", "a\0b", &"s".repeat(1025)] {
+            assert_eq!(seen(&provider(kind), json!({"sub":sub})), Err("subject"), "{kind:?}");
+        }
     }
 }

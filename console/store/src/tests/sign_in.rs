@@ -20,6 +20,7 @@ on_both!(
     an_identity_belongs_to_one_user,
     what_a_provider_says_is_kept_as_it_said_last,
     an_account_may_fail_five_times_in_a_quarter_of_an_hour,
+    an_attempt_that_nobody_looked_at_is_given_back,
     a_network_may_fail_twenty_times_whatever_the_account,
     attempts_at_once_are_counted_like_attempts_in_turn,
     success_begins_the_account_anew_but_not_the_network,
@@ -108,6 +109,7 @@ async fn a_new_session_ends_the_one_before_and_forgets_those_that_are_over(world
     begin(&world, ada, "fake-2", Some("fake-1")).await;
     assert_eq!(found(&world, "fake-1").await, None);
     assert!(found(&world, "fake-2").await.is_some());
+    assert_eq!(actions(&world).await, ["create", "sign_in", "sign_out", "sign_in"]);
     world.pass(13 * 3600);
     begin(&world, ada, "fake-3", None).await;
     let mut conn = world.store.pools().read().await.expect("a transaction");
@@ -158,7 +160,7 @@ async fn disabling_ends_sessions_and_keys_and_enabling_brings_none_back(world: W
     assert!(found(&world, "fake-2").await.is_some());
     assert!(read!(world, tx => tx.api_key_by_token(kept).await).is_some());
     let told = actions(&world).await;
-    assert_eq!(told[told.len() - 5..], ["update", "sign_out", "delete", "update", "sign_out"]);
+    assert_eq!(told[told.len() - 4..], ["update", "sign_out", "delete", "update"], "they ended once");
 }
 
 async fn a_new_password_ends_sessions_and_a_better_hash_of_the_same_does_not(world: World) {
@@ -279,6 +281,19 @@ async fn an_account_may_fail_five_times_in_a_quarter_of_an_hour(world: World) {
         LoginTurn::Wait(Duration::from_mins(1)),
         "any five within the window, not those of one window after the other"
     );
+}
+
+async fn an_attempt_that_nobody_looked_at_is_given_back(world: World) {
+    for _ in 0..10 {
+        let LoginTurn::Yours(taken) = turn(&world, "ada@example.com", "192.0.2.1").await else {
+            panic!("refused")
+        };
+        write!(world, tx => tx.return_login_turn(taken).await).expect("given back");
+    }
+    for _ in 0..5 {
+        assert!(matches!(turn(&world, "ada@example.com", "192.0.2.1").await, LoginTurn::Yours(_)));
+    }
+    assert!(matches!(turn(&world, "ada@example.com", "192.0.2.1").await, LoginTurn::Wait(_)));
 }
 
 async fn a_network_may_fail_twenty_times_whatever_the_account(world: World) {
