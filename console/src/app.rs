@@ -1,5 +1,7 @@
 //! The running console: its state, its first boot, its listener.
 
+mod chores;
+mod errands;
 mod first_boot;
 mod key_file;
 mod rewrap;
@@ -17,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use crate::sync::SyncCounts;
+use errands::Errands;
 pub use first_boot::FirstBootError;
 pub use rewrap::rewrap;
 pub use serve::stop_signal;
@@ -42,6 +45,7 @@ struct Inner {
     oauth: Client,
     sign_in: SignIn,
     consents: Consents,
+    errands: Errands,
     stopping: watch::Sender<bool>,
 }
 
@@ -87,6 +91,11 @@ impl App {
         &self.0.consents
     }
 
+    /// What has to end even when nobody waits for it.
+    pub(crate) fn errands(&self) -> &Errands {
+        &self.0.errands
+    }
+
     /// True from the moment the console was told to stop: who waits should answer.
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.0.stopping.subscribe()
@@ -101,6 +110,10 @@ impl App {
 const CONNECTIONS: u32 = 16;
 /// How long a request waits for one.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a code that was sent may take to be redeemed and written down once the console was told to stop: half a
+/// minute for the provider, ten seconds for what else it is asked, and room for the database.
+const ERRANDS: Duration = Duration::from_secs(50);
 
 /// Why the console does not start.
 #[derive(Debug, thiserror::Error)]
@@ -162,7 +175,19 @@ impl Server {
         let engine = Engine::new(&store, &config, metrics.sync.clone());
         let consents = Consents::new(&config.browser_keys, &oauth)
             .map_err(|error| StartError::Broker(error.to_string()))?;
-        let inner = Inner { store, config, failed_auth, engine, metrics, oauth, sign_in, consents, stopping };
+        let errands = Errands::default();
+        let inner = Inner {
+            store,
+            config,
+            failed_auth,
+            engine,
+            metrics,
+            oauth,
+            sign_in,
+            consents,
+            errands,
+            stopping,
+        };
         Ok(Self { app: App(Arc::new(inner)), listener, address, spool, notices })
     }
 
@@ -182,8 +207,14 @@ impl Server {
         let Self { app, listener, spool, notices, .. } = self;
         crate::consent::resume(&app).await;
         let mut refreshes = broker::start(&app, spool, notices);
+        let chores = tokio::spawn(chores::run(app.clone()));
         serve::run(&app, listener, stop).await;
-        while refreshes.join_next().await.is_some() {}
+        let errands = app.errands().end(ERRANDS);
+        let (ended, ()) = tokio::join!(errands, async { while refreshes.join_next().await.is_some() {} });
+        let _ = chores.await;
+        if !ended {
+            log("warn", "stopped with consents under way", &[]);
+        }
         // What proxies told last; a database that is away is not waited for.
         let _ = tokio::time::timeout(PATIENCE, app.engine().end()).await;
         app.store().close().await;

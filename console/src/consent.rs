@@ -26,6 +26,7 @@ use centaur_broker::Chance;
 use centaur_identity::{Discovery, FlowCookies, IdTokens, Jwks, Keys, NoRandomness, Purpose, States};
 use centaur_oauth::Client;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use self::budget::Budget;
 use crate::app::App;
@@ -41,7 +42,11 @@ pub(crate) struct Consents {
     discovery: Discovery,
     chance: Chance,
     events: Budget,
+    redeeming: Semaphore,
 }
+
+/// How many codes are redeemed at once: anybody may send one, and each has half a minute.
+const REDEEMED_AT_ONCE: usize = 16;
 
 impl Consents {
     /// With keys of its own, and the client that calls providers.
@@ -56,6 +61,7 @@ impl Consents {
             discovery: Discovery::new(client.clone()),
             chance: Chance::new(),
             events: Budget::default(),
+            redeeming: Semaphore::new(REDEEMED_AT_ONCE),
         })
     }
 }

@@ -10,10 +10,10 @@ mod process;
 mod stored;
 mod sync;
 
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
-use centaur_store::{ProxyCounts, SCHEMA_VERSION, Store};
+use centaur_store::{Micros, ProxyCounts, SCHEMA_VERSION, Store};
 use http::{Method, StatusCode};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::prometheus_text::encode;
@@ -38,6 +38,9 @@ pub(crate) struct Metrics {
     logouts: Counter,
     proxies: Family<State, Gauge<i64, AtomicI64>>,
     dropped: Family<Metric, Counter>,
+    chore_at: Family<Chore, Gauge<f64, AtomicU64>>,
+    chore_took: Family<Chore, Gauge<f64, AtomicU64>>,
+    chore_failures: Family<Chore, Counter>,
     /// Of the refresh engine.
     pub(crate) broker: BrokerMetrics,
     consents: Capped<Consent, Counter>,
@@ -80,6 +83,11 @@ struct Metric {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Chore {
+    chore: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Consent {
     app: String,
     result: &'static str,
@@ -112,6 +120,9 @@ impl Metrics {
             logouts: Counter::default(),
             proxies: Family::default(),
             dropped: Family::default(),
+            chore_at: Family::default(),
+            chore_took: Family::default(),
+            chore_failures: Family::default(),
             broker: BrokerMetrics::default(),
             consents: Capped::new(Counter::default),
             sync: SyncMetrics::default(),
@@ -144,6 +155,13 @@ impl Metrics {
             "Counts that went to the series other",
             metrics.dropped.clone(),
         );
+        r.register(
+            "console_chore_last_run_timestamp_seconds",
+            "When it last ended",
+            metrics.chore_at.clone(),
+        );
+        r.register("console_chore_duration_seconds", "How long it last took", metrics.chore_took.clone());
+        r.register("console_chore_failures", "How often it failed", metrics.chore_failures.clone());
         r.register("centaur_build_info", "1, and what runs", build);
         r.register("centaur_migration_version", "Version of the schema", schema);
         metrics.broker.register(r);
@@ -194,6 +212,17 @@ impl Metrics {
     /// An attempt to sign in, by a password or a provider.
     pub(crate) fn login(&self, provider: &'static str, result: &'static str) {
         self.logins.get_or_create(&Login { provider, result }).inc();
+    }
+
+    /// A chore ended.
+    pub(crate) fn chore(&self, chore: &'static str, succeeded: bool, took: Duration, now: Micros) {
+        let labels = Chore { chore };
+        self.chore_at.get_or_create(&labels).set(now.0 as f64 / 1e6);
+        self.chore_took.get_or_create(&labels).set(took.as_secs_f64());
+        let failures = self.chore_failures.get_or_create(&labels);
+        if !succeeded {
+            failures.inc();
+        }
     }
 
     /// Somebody signed out.

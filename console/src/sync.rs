@@ -123,6 +123,11 @@ impl Engine {
         &self.builder.parts
     }
 
+    /// Forgets what was not used for a while.
+    pub(crate) fn tidy(&self) {
+        self.builder.parts.tidy(self.shared.store.clock().now());
+    }
+
     /// What it has done.
     pub(crate) fn counts(&self) -> SyncCounts {
         self.shared.counters.counts()
@@ -192,7 +197,8 @@ impl Engine {
                     continue;
                 }
             };
-            let made = self.builder.build(proxy.key).await?;
+            let patience = if wake { builder::WOKEN } else { builder::AT_ONCE };
+            let made = self.builder.build(proxy.key, patience).await?;
             let last = self.shared.state().last;
             if made.change > last {
                 // Until then nobody knows whether it is still the proxy's.

@@ -183,7 +183,7 @@ async fn delete(call: Call) -> Result {
     });
     let (id, plan) = deleted.await?;
     let Some(plan) = plan else { return Ok(Answer::empty()) };
-    let revocation = revoke::carry_out(plan, &call).await;
+    let revocation = revoke::carry_out(plan, id, call).await;
     Ok(Answer::body(json!({ "data": { "id": id, "revocation": revocation } })))
 }
 

@@ -112,7 +112,9 @@ async fn upsert(tx: &mut WriteTx<'_>, call: &Call) -> Result<Upserted<OauthApp>>
     let Some(stored) = stored else { return Ok(tx.upsert_app(&slug, &patch, None).await?) };
     let row = tx.update_app(stored.id, &patch, None).await.map_err(|error| match error {
         StoreError::StillReferred { .. } => {
-            ApiError::invalid("provider", "cannot change while minted credentials exist").into()
+            let generic = stored.generic.as_ref().zip(patch.generic.as_ref().and_then(Option::as_ref));
+            let member = generic.and_then(|(before, after)| before.moved_to(after)).unwrap_or("provider");
+            ApiError::invalid(member, "cannot change while minted credentials exist").into()
         }
         error => Failure::from(error),
     })?;

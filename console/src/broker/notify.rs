@@ -184,10 +184,20 @@ fn document(
     })
 }
 
-/// The consent link with the scopes that the credential has.
+/// The consent link, with those of the scopes that the credential has for which the app may ask: what a provider adds of
+/// its own is no scope that a link could name.
 fn reconnect_url(app: &OauthApp, credential: &BrokerCredential, public: &str) -> String {
-    let scopes = credential.scopes.join(" ");
-    format!("{public}/oauth/{}/start?scopes={}", app.slug, utf8_percent_encode(&scopes, IN_QUERY))
+    let scopes: Vec<&str> = credential
+        .scopes
+        .iter()
+        .filter(|scope| app.allowed_scopes.contains(scope))
+        .map(String::as_str)
+        .collect();
+    let start = format!("{public}/oauth/{}/start", app.slug);
+    if scopes.is_empty() {
+        return start;
+    }
+    format!("{start}?scopes={}", utf8_percent_encode(&scopes.join(" "), IN_QUERY))
 }
 
 const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

@@ -1,5 +1,7 @@
 //! `GET /oauth/:slug/callback`: back from the provider. The order of the checks is that of broker.md, section 11.2.
 
+use std::sync::Arc;
+
 use axum::response::{IntoResponse as _, Response};
 use centaur_base::Secret;
 use centaur_base::oid::OauthAppId;
@@ -22,26 +24,28 @@ pub(super) async fn callback(visit: Visit) -> Response {
     if visit.only_looks {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    let app = visit.app.clone();
-    let work = tokio::spawn(async move { answer(&visit).await });
-    work.await.unwrap_or_else(|error| {
-        app.metrics().consent("", "panicked");
-        log("error", "a consent broke off", &[("panicked", &error.is_panic().to_string())]);
-        StatusCode::INTERNAL_SERVER_ERROR.into_response()
-    })
+    let visit = Arc::new(visit);
+    let errand = visit.app.errands().begin({
+        let visit = visit.clone();
+        async move { answer(&visit).await }
+    });
+    match errand.await {
+        Some(response) => response,
+        None => end::refused(&visit, None, None, &Refusal::Saving).await,
+    }
 }
 
 async fn answer(visit: &Visit) -> Response {
     let (app, strategy) = match visit.app_of_slug().await {
         Ok(found) => found,
-        Err(refusal) => return end::refused(visit, None, &refusal).await,
+        Err(refusal) => return end::refused(visit, None, None, &refusal).await,
     };
-    let mut spent = None;
-    let mut response = match take(visit, &app, &strategy, &mut spent).await {
+    let mut begun = Begun::default();
+    let mut response = match take(visit, &app, &strategy, &mut begun).await {
         Ok((account, minted)) => end::connected(visit, &app, &account, &minted),
-        Err(refusal) => end::refused(visit, Some(&app), &refusal).await,
+        Err(refusal) => end::refused(visit, Some(&app), begun.scopes.as_deref(), &refusal).await,
     };
-    if let Some(name) = spent {
+    if let Some(name) = begun.cookie {
         let path = visit.cookie_path();
         let gone = Cookie { path: &path, secure: visit.is_secure() }.remove(&name);
         if let Ok(gone) = HeaderValue::try_from(gone) {
@@ -51,12 +55,20 @@ async fn answer(visit: &Visit) -> Response {
     response
 }
 
-/// `spent` is the name of the flow's cookie, which is taken away whatever comes of it.
+/// What is known of a flow that came back, whatever comes of it.
+#[derive(Default)]
+struct Begun {
+    /// The name of its cookie, which is taken away.
+    cookie: Option<String>,
+    /// What it asked for.
+    scopes: Option<Vec<String>>,
+}
+
 async fn take(
     visit: &Visit,
     app: &OauthApp,
     strategy: &Strategy,
-    spent: &mut Option<String>,
+    begun: &mut Begun,
 ) -> Result<(Account, Minted), Refusal> {
     let consents = visit.app.consents();
     let state = visit.query.value("state").ok_or(Refusal::State)?;
@@ -64,7 +76,8 @@ async fn take(
     if claims.app.parse::<OauthAppId>().ok() != Some(app.id) || !app.enabled {
         return Err(Refusal::NotAvailable);
     }
-    *spent = Some(consents.cookies.name(&claims.nonce));
+    begun.cookie = Some(consents.cookies.name(&claims.nonce));
+    begun.scopes = Some(claims.scopes.clone());
     let flow = consents.cookies.open(&claims.nonce, visit.cookies(), visit.now());
     let flow = flow.ok_or(Refusal::Browser)?;
     if let Some(word) = visit.query.value("error").filter(|word| !word.is_empty()) {
@@ -75,7 +88,11 @@ async fn take(
 
     let at = visit.app.store().clock().now();
     let redeem = redeem(visit, app, strategy, &flow, code).await?;
-    let answer = visit.app.oauth().redeem(&redeem).await.map_err(|reason| Refusal::exchange(&reason))?;
+    let answer = {
+        // A code is good once: who waits here for a turn loses nothing.
+        let _turn = consents.redeeming.acquire().await;
+        visit.app.oauth().redeem(&redeem).await.map_err(|reason| Refusal::exchange(&reason))?
+    };
     let tokens = tokens::read(&answer, strategy).map_err(Refusal::exchange)?;
     let account = identity::of(visit, strategy, &app.client_id, &flow, &answer, &tokens).await;
     let account = account.map_err(|reason| Refusal::exchange(&reason))?;

@@ -18,7 +18,14 @@ use crate::pages::{Referrer, page};
 const LONGEST_SLUG: usize = 64;
 
 /// No credential.
-pub(super) async fn refused(visit: &Visit, app: Option<&OauthApp>, refusal: &Refusal) -> Response {
+///
+/// `scopes` are those that the flow asked for, once they are known: whoever tries again asks for the same.
+pub(super) async fn refused(
+    visit: &Visit,
+    app: Option<&OauthApp>,
+    scopes: Option<&[String]>,
+    refusal: &Refusal,
+) -> Response {
     let slug = app.map(|app| app.slug.as_str());
     visit.app.metrics().consent(slug.unwrap_or_default(), refusal.code());
     note(visit, app, refusal).await;
@@ -29,9 +36,10 @@ pub(super) async fn refused(visit: &Visit, app: Option<&OauthApp>, refusal: &Ref
         ("reason", refusal.reason().unwrap_or_default()),
     ];
     log(level, "consent refused", &fields);
-    let retry = app.filter(|app| app.enabled && *refusal != Refusal::NotAvailable);
+    let is_final = *refusal == Refusal::NotAvailable;
+    let retry = app.filter(|app| app.enabled && !is_final);
     let frame = visit.frame();
-    let retry = retry.map(|app| format!("{}/oauth/{}/start", frame.base, app.slug));
+    let retry = retry.map(|app| format!("{}/oauth/{}/start{}", frame.base, app.slug, query(app, scopes)));
     let provider = app.map(|app| app.provider.as_str()).unwrap_or_default();
     let result = ResultPage {
         frame,
@@ -40,8 +48,19 @@ pub(super) async fn refused(visit: &Visit, app: Option<&OauthApp>, refusal: &Ref
         hint: refusal.hint(provider),
         facts: Vec::new(),
         retry,
+        home: visit.is_signed_in(),
     };
     page(&visit.app, refusal.status(), Referrer::Nothing, &result)
+}
+
+/// The query of a link that asks for the same scopes; none where that is all that the app allows.
+fn query(app: &OauthApp, scopes: Option<&[String]>) -> String {
+    let Some(scopes) = scopes.filter(|scopes| !scopes.is_empty() && *scopes != app.allowed_scopes.as_slice())
+    else {
+        return String::new();
+    };
+    let mut query = form_urlencoded::Serializer::for_suffix("?".to_owned(), 1);
+    query.append_pair("scopes", &scopes.join(" ")).finish()
 }
 
 /// The event. Without one the page is still right.
@@ -77,6 +96,7 @@ pub(super) fn connected(visit: &Visit, app: &OauthApp, account: &Account, minted
             ("Credential", credential),
         ],
         retry: None,
+        home: visit.is_signed_in(),
     };
     page(&visit.app, StatusCode::OK, Referrer::Nothing, &result)
 }

@@ -14,7 +14,7 @@ use super::profile;
 use crate::api::{stored, stored_body, stored_common};
 use crate::app::{App, log};
 use crate::definition::{Body, Definition, Values};
-use crate::provider::{Provider, Strategy};
+use crate::provider::{Identity as AccountBy, Provider, Strategy};
 use crate::wire::Identity;
 
 /// When it is tried, after the one before.
@@ -96,24 +96,30 @@ async fn settle(app: &App, id: BrokerCredentialId) -> Result<Settled, StoreError
     }
     let (of, strategy, found) = (&of, &strategy, &found);
     let token = &copy(token);
-    let actor = Actor::system();
+    let (actor, seen) = (Actor::system(), &row);
     let settled = app
         .store()
-        .write(&actor, |tx| Box::pin(async move { write(tx, id, of, strategy, found, token).await }));
+        .write(&actor, |tx| Box::pin(async move { write(tx, seen, of, strategy, found, token).await }));
     settled.await
 }
 
+/// `seen` is the credential whose token was asked about.
 async fn write(
     tx: &mut WriteTx<'_>,
-    id: BrokerCredentialId,
+    seen: &BrokerCredential,
     app: &OauthApp,
     strategy: &Strategy,
     found: &Account,
     token: &Secret<String>,
 ) -> Result<Settled, StoreError> {
-    let Some(row) = tx.credential(id).await? else { return Ok(Settled::Gone) };
+    let Some(row) = tx.credential(seen.id).await? else { return Ok(Settled::Gone) };
+    let token_of = |row: &BrokerCredential| (row.seed_version, row.last_refresh, row.oauth_app_id);
+    if token_of(&row) != token_of(seen) {
+        // It has another token by now, which may be another account's.
+        return Ok(Settled::Later);
+    }
     match tx.credential_of_subject(app.id, &found.subject).await? {
-        Some(older) if older.id != id => merge(tx, &row, &older, found, token).await,
+        Some(older) if older.id != row.id => merge(tx, &row, &older, found, token).await,
         _ => rename(tx, &row, strategy, found).await.map(|()| Settled::Known),
     }
 }
@@ -127,8 +133,7 @@ async fn rename(
     found: &Account,
 ) -> Result<(), StoreError> {
     let title = found.title(&strategy.display_name);
-    let given = format!("{} – ", strategy.display_name);
-    let is_ours = row.name.as_deref().is_some_and(|name| name.starts_with(&given));
+    let is_ours = row.name.as_deref().is_some_and(|name| is_given(name, row, strategy));
     let name = is_ours.then_some(title.as_str());
     tx.identify_credential(row.id, Some(&found.subject), found.email.as_deref(), name).await?;
     let (Some(before), Some(title)) = (row.name.as_deref(), name) else { return Ok(()) };
@@ -145,8 +150,19 @@ async fn rename(
     Ok(())
 }
 
-/// The account has a credential already: that one gets the tokens, for a refresh token must be in one place. Secrets that
-/// took their value from the newer one take it from the older one; the wrapper goes unless somebody was granted it.
+/// Whether a name is one that a consent gave: of an account that was pending, or known by its subject or address alone.
+fn is_given(name: &str, row: &BrokerCredential, strategy: &Strategy) -> bool {
+    let Some(whose) = name.strip_prefix(&format!("{} – ", strategy.display_name)) else { return false };
+    let noun = match &strategy.identity {
+        AccountBy::Unsaid(noun) => noun.clone(),
+        AccountBy::IdToken(_) | AccountBy::Slack(_) => format!("{} account", strategy.display_name),
+    };
+    let known = [row.provider_subject.as_deref(), row.provider_email.as_deref()];
+    whose == format!("Pending {noun}") || known.contains(&Some(whose))
+}
+
+/// The account has a credential already: that one gets the tokens, unless it got others after these were given, for a
+/// refresh token must be in one place. Secrets that took their value from the newer one take it from the older one; the wrapper goes unless somebody was granted it.
 async fn merge(
     tx: &mut WriteTx<'_>,
     newer: &BrokerCredential,
@@ -182,7 +198,9 @@ async fn merge(
             external_user_key: String::new(),
         },
     };
-    tx.consent(&consent).await?;
+    if older.dead || older.updated_at <= newer.created_at {
+        tx.consent(&consent).await?;
+    }
     let wrapper = tx.credential_links(&[newer.id]).await?.get(&newer.id).and_then(|links| links.wrapper);
     if let Some(wrapper) = wrapper
         && !tx.is_granted(wrapper).await?

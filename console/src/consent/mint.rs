@@ -52,8 +52,11 @@ pub(super) async fn mint(
     loop {
         let written = visit.app.store().write(visit.actor(), |tx| {
             Box::pin(async move {
-                let now = tx.app(app.id).await?.filter(|now| now.enabled);
+                let now = tx.app(app.id).await?.filter(|now| is_same(now, app));
                 let now = now.ok_or(StoreError::Missing { what: "OAuth app" })?;
+                if is_of_another_team(tx, consent).await? {
+                    return Err(StoreError::Invalid { rule: TEAM.to_owned() });
+                }
                 let made = tx.consent(consent).await?;
                 wrap(tx, &now, strategy, made.credential.id).await?;
                 Ok::<_, StoreError>(Minted { credential: made.credential.id, created: made.created })
@@ -63,6 +66,9 @@ pub(super) async fn mint(
             Ok(minted) => return Ok(minted),
             Err(StoreError::Taken { .. }) if again => again = false,
             Err(StoreError::Taken { .. }) => return Err(Refusal::Conflict),
+            Err(StoreError::Invalid { rule }) if rule == TEAM => {
+                return Err(Refusal::exchange("account_mismatch"));
+            }
             Err(StoreError::Missing { what: "OAuth app" }) => return Err(Refusal::NotAvailable),
             Err(error) => {
                 log("error", "a consent could not be stored", &[("error", &error.to_string())]);
@@ -70,6 +76,22 @@ pub(super) async fn mint(
             }
         }
     }
+}
+
+/// The label that has the team of an account at Slack.
+const TEAM: &str = "slack_team_id";
+
+/// Whether the account's credential is known to be of another team, in which the same id is somebody else.
+async fn is_of_another_team(tx: &mut WriteTx<'_>, consent: &Consent) -> Result<bool, StoreError> {
+    let Some(team) = consent.labels.get(TEAM) else { return Ok(false) };
+    let known = tx.credential_of_subject(consent.app, &consent.subject).await?;
+    Ok(known.is_some_and(|known| known.labels.get(TEAM).is_some_and(|known| known != team)))
+}
+
+/// Whether an app is still the one that a person consented to: what came is of its provider and for its client.
+fn is_same(now: &OauthApp, then: &OauthApp) -> bool {
+    now.enabled
+        && (&now.provider, &now.generic, &now.client_id) == (&then.provider, &then.generic, &then.client_id)
 }
 
 fn consent(
@@ -81,7 +103,7 @@ fn consent(
     asked: Asked,
 ) -> Result<Consent, Refusal> {
     let mut labels = Labels::new();
-    labels.extend(account.team.clone().map(|team| ("slack_team_id".to_owned(), Value::String(team))));
+    labels.extend(account.team.clone().map(|team| (TEAM.to_owned(), Value::String(team))));
     Ok(Consent {
         app: app.id,
         subject: account.subject.clone(),

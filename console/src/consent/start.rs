@@ -16,10 +16,10 @@ use crate::provider::Strategy;
 
 pub(super) async fn start(visit: Visit) -> Response {
     match visit.app_of_slug().await {
-        Err(refusal) => end::refused(&visit, None, &refusal).await,
+        Err(refusal) => end::refused(&visit, None, None, &refusal).await,
         Ok((app, strategy)) => match begin(&visit, &app, &strategy) {
             Ok(response) => response,
-            Err(refusal) => end::refused(&visit, Some(&app), &refusal).await,
+            Err(refusal) => end::refused(&visit, Some(&app), None, &refusal).await,
         },
     }
 }

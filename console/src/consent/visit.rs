@@ -2,8 +2,8 @@
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use centaur_identity::UnixTime;
-use centaur_store::{Actor, OauthApp};
-use http::header::{COOKIE, HOST};
+use centaur_store::{Actor, OauthApp, Who};
+use http::header::HOST;
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, Method};
@@ -13,6 +13,8 @@ use crate::api::{Peer, RequestId};
 use crate::app::{App, log};
 use crate::pages::Frame;
 use crate::provider::{Provider, Strategy};
+use crate::sign_in::visitor::signed_in;
+use crate::sign_in::{cookies, network};
 use crate::wire::{Query, is_url_safe};
 
 /// All that a step of the flow may use.
@@ -33,20 +35,30 @@ impl FromRequestParts<App> for Visit {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
         let params = RawPathParams::from_request_parts(parts, app).await.ok();
         let slug = params.and_then(|params| params.iter().next().map(|(_, slug)| slug.to_owned()));
-        let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical().to_string());
+        let trusted = &app.config().sign_in.trusted_proxies;
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+        let address = peer.map(|peer| network::client(peer, trusted, &parts.headers).to_string());
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
+        let signed_in = signed_in(&parts.headers, app).await;
+        let as_operator = signed_in.as_ref().is_some_and(|(session, user)| user.admin && session.as_operator);
+        let who = signed_in.map_or(Who::System, |(_, user)| Who::User(user.id));
         Ok(Self {
             app: app.clone(),
             slug: slug.unwrap_or_default(),
             query: Query::parse(parts.uri.query().unwrap_or_default()),
             only_looks: parts.method == Method::HEAD,
             headers: parts.headers.clone(),
-            actor: Actor { address, request_id, ..Actor::system() },
+            actor: Actor { who, as_operator, address, request_id, scope: None },
         })
     }
 }
 
 impl Visit {
+    /// Somebody is signed in to the console with this browser.
+    pub(super) fn is_signed_in(&self) -> bool {
+        matches!(self.actor.who, Who::User(_))
+    }
+
     /// In whose name something is written.
     pub(super) fn actor(&self) -> &Actor {
         &self.actor
@@ -74,8 +86,7 @@ impl Visit {
 
     /// The cookies that the browser sent.
     pub(super) fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
-        let lines = self.headers.get_all(COOKIE).into_iter().filter_map(|line| line.to_str().ok());
-        lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
+        cookies::sent(&self.headers)
     }
 
     /// Where browsers reach the console: the public URL. Without one only a browser on this machine is sent away and

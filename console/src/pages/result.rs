@@ -20,6 +20,8 @@ pub(crate) struct ResultPage {
     pub(crate) facts: Vec<(&'static str, String)>,
     /// Where to try again.
     pub(crate) retry: Option<String>,
+    /// Who is signed in finds the way back to the console.
+    pub(crate) home: bool,
 }
 
 /// How it ended.
@@ -64,6 +66,7 @@ mod tests {
             hint: Some("Turn it on."),
             facts: vec![("Account", "\"><script>alert(1)</script>".to_owned())],
             retry: Some("/console/oauth/x/start?a=1&b=2".to_owned()),
+            home: true,
         };
         let html = page.render().expect("a page");
         assert!(!html.contains("<script") && !html.contains("<b>"), "{html}");
@@ -74,6 +77,7 @@ mod tests {
             "href=\"/console/oauth/x/start?a=1&#38;b=2\"",
             "Turn it on.",
             "<dt>Account</dt>",
+            "href=\"/console/console\"",
         ] {
             assert!(html.contains(part), "{part}: {html}");
         }

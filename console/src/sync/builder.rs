@@ -25,9 +25,11 @@ const MOST: usize = 256;
 const MOST_GRANTS: usize = 8_192;
 /// How many are assembled before others get a turn.
 const STRETCH: usize = 16;
-/// How long somebody waits. When very many are woken at once the last has to wait for all others, and to send it away
-/// would have it come again.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long somebody waits who came for an answer at once (console-api.md, section 15.7).
+pub(super) const AT_ONCE: Duration = Duration::from_secs(5);
+/// How long somebody waits who waits for a change anyway. When very many are woken at once the last has to wait for all
+/// others, and to send it away would have it come again.
+pub(super) const WOKEN: Duration = Duration::from_secs(20);
 
 /// What a batch made for one who asked.
 #[derive(Debug, Clone)]
@@ -79,8 +81,8 @@ impl Builder {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Builds a configuration, with its lists, from what the database has at a moment after the call.
-    pub(super) async fn build(&self, key: Key) -> Answer {
+    /// Builds a configuration, with its lists, from what the database has at a moment after the call; within `patience`.
+    pub(super) async fn build(&self, key: Key, patience: Duration) -> Answer {
         let (answer, answered) = oneshot::channel();
         let is_another = {
             let mut queue = self.queue();
@@ -98,7 +100,7 @@ impl Builder {
             // A task, so that one who goes away takes no one's batch along.
             tokio::spawn(Running(own).run());
         }
-        match tokio::time::timeout(PATIENCE, answered).await {
+        match tokio::time::timeout(patience, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(Unbuilt::Late),
         }

@@ -13,7 +13,7 @@ use crate::definition::CredentialRef;
 use crate::effective::StoredSecret;
 use crate::wire::Identity;
 
-/// What was not used for this long goes at the next use of another one, or in twice the time; microseconds.
+/// What was not used for twice this long goes; microseconds.
 const TURN: i64 = 60_000_000;
 
 /// A secret at one version.
@@ -59,6 +59,11 @@ impl Parts {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets what was not used for two turns, also while nobody asks for anything.
+    pub(super) fn tidy(&self, now: Micros) {
+        self.inner().turn(now, self.most_bytes);
+    }
+
     /// The parts of these versions, which were read in the same transaction. Those that are not kept are read, in one
     /// query.
     ///
@@ -102,9 +107,13 @@ impl Parts {
 
 impl Inner {
     fn turn(&mut self, now: Micros, most_bytes: usize) {
-        if now.0 >= self.turned_at.saturating_add(TURN) || self.young.bytes > most_bytes {
+        let since = now.0.saturating_sub(self.turned_at);
+        if since >= TURN || self.young.bytes > most_bytes {
             self.old = std::mem::take(&mut self.young);
             self.turned_at = now.0;
+        }
+        if since >= 2 * TURN {
+            self.old = Shelf::default();
         }
     }
 
@@ -220,6 +229,8 @@ mod tests {
         assert!(inner.get(version(1, 1)).is_some());
         assert!(inner.get(version(2, 1)).is_none());
         assert_eq!((inner.young.bytes, inner.old.bytes), (10, 0));
+        inner.turn(Micros(5 * TURN), MOST);
+        assert_eq!((inner.young.by.len(), inner.old.by.len()), (0, 0), "nobody came for two turns");
     }
 
     #[test]

@@ -156,7 +156,10 @@ impl State {
         if seq >= self.last {
             self.raise_both(key, built.versions);
         }
-        self.shelf.put(key, built);
+        // What was built of older rows must not take the place of what was built since.
+        if self.versions_of(key) == Some(built.versions) {
+            self.shelf.put(key, built);
+        }
     }
 
     fn raise_both(&mut self, key: Key, versions: Versions) {
@@ -300,6 +303,10 @@ mod tests {
         assert!(matches!(w.look(), Look::Build(_)));
         w.put(12, 12);
         let Look::Hit(hit) = w.look() else { panic!("nothing there") };
+        assert_eq!(hit.generation, 12);
+        // Who read before is late, and changes nothing.
+        w.put(11, 5);
+        let Look::Hit(hit) = w.look() else { panic!("the newer one is gone") };
         assert_eq!(hit.generation, 12);
     }
 

@@ -211,7 +211,8 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// [`StoreError::Missing`]; [`StoreError::Stale`] when `if_revision` is not the row's;
-    /// [`StoreError::StillReferred`] when the provider would change under minted credentials.
+    /// [`StoreError::StillReferred`] when the provider would change under minted credentials, or what a generic one is
+    /// ([`GenericProvider::moved_to`]).
     pub async fn update_app(
         &mut self,
         id: OauthAppId,
@@ -222,7 +223,14 @@ impl WriteTx<'_> {
         expect_revision(before.revision, if_revision)?;
         let mut after = before.clone();
         apply(&mut after, patch);
-        if after.provider != before.provider && self.minted_credentials(id).await? > 0 {
+        // Refresh tokens must not reach another provider, and a subject means nobody at another one.
+        let is_moved = after.provider != before.provider
+            || before
+                .generic
+                .as_ref()
+                .zip(after.generic.as_ref())
+                .is_some_and(|(a, b)| a.moved_to(b).is_some());
+        if is_moved && self.minted_credentials(id).await? > 0 {
             return Err(StoreError::StillReferred { by: "minted credentials" });
         }
         if after == before && patch.client_secret.is_none() {
@@ -319,7 +327,7 @@ impl WriteTx<'_> {
 }
 
 fn apply(app: &mut OauthApp, patch: &AppPatch) {
-    let client = app.client_id.clone();
+    let (client, generic) = (app.client_id.clone(), app.generic.clone());
     if let Some(description) = &patch.description {
         app.description.clone_from(description);
     }
@@ -342,7 +350,7 @@ fn apply(app: &mut OauthApp, patch: &AppPatch) {
         }
     }
     app.enabled = patch.enabled.unwrap_or(app.enabled);
-    if app.client_id != client || patch.client_secret.is_some() {
+    if app.client_id != client || app.generic != generic || patch.client_secret.is_some() {
         app.client_rejected_at = None;
     }
 }

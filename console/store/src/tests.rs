@@ -3,6 +3,7 @@
 mod access;
 mod broker;
 mod broker_engine;
+mod consent;
 mod constraints;
 mod ledger;
 mod migrations;

@@ -149,7 +149,7 @@ async fn a_reconnect_link_has_the_scopes_of_the_credential() {
         oauth_app: Some(Some(row.id)),
         provider_subject: Some(Some("U1".to_owned())),
         provider_email: Some(Some("one@example.test".to_owned())),
-        scopes: Some(vec!["channels:history".to_owned(), "users:read".to_owned()]),
+        scopes: Some(vec!["channels:history".to_owned(), "users:read".to_owned(), "identify".to_owned()]),
         refresh_token: Some(centaur_base::Secret::new("fake-f.7".to_owned())),
         ..centaur_store::CredentialPatch::default()
     };

@@ -1,12 +1,14 @@
 //! Taking a grant back at its provider when the credential is deleted (broker.md, section 9).
 
 use centaur_base::Secret;
+use centaur_base::oid::{BrokerCredentialId, Oid as _};
 use centaur_oauth::{Revocation, Revoke, RevokeStyle};
 use centaur_store::{BrokerCredential, ReadTx};
 use serde_json::{Value, json};
 
 use super::super::answer::Result;
 use super::super::call::Call;
+use crate::app::log;
 
 /// What is to be asked of a provider, collected before the credential is gone.
 #[derive(Debug)]
@@ -60,14 +62,28 @@ fn unlinked(token_endpoint: &str) -> &'static str {
     }
 }
 
-/// Asks, once, and says what came of it. The credential is gone either way.
-pub(super) async fn carry_out(plan: Plan, call: &Call) -> Value {
-    match plan {
-        Plan::Ask(revoke) => match call.app.oauth().revoke(&revoke).await {
-            Revocation::Revoked => json!({ "result": "revoked", "code": null }),
-            Revocation::Failed(code) => json!({ "result": "failed", "code": code }),
-        },
-        Plan::Unsupported => json!({ "result": "unsupported", "code": null }),
-        Plan::NoToken => json!({ "result": "failed", "code": "no_token" }),
-    }
+/// Asks, once, and says what came of it, in the audit log too. The credential is gone either way, and so is the token:
+/// whoever called may be gone as well, and it is asked all the same.
+pub(super) async fn carry_out(plan: Plan, id: BrokerCredentialId, call: Call) -> Value {
+    let errands = call.app.errands().clone();
+    let said = errands.begin(async move {
+        let (result, code) = match plan {
+            Plan::Ask(revoke) => match call.app.oauth().revoke(&revoke).await {
+                Revocation::Revoked => ("revoked", None),
+                Revocation::Failed(code) => ("failed", Some(code)),
+            },
+            Plan::Unsupported => ("unsupported", None),
+            Plan::NoToken => ("failed", Some("no_token".to_owned())),
+        };
+        let said = json!({ "result": result, "code": code });
+        let details = &json!({ "id": id, "revocation": said });
+        let told = call.write(|tx, _| {
+            Box::pin(async move { Ok(tx.audit("revoke", "broker_credential", id.row(), details).await?) })
+        });
+        if told.await.is_err() {
+            log("warn", "the event of a revocation could not be written", &[("credential", &id.to_string())]);
+        }
+        said
+    });
+    said.await.unwrap_or_else(|| json!({ "result": "failed", "code": "internal_error" }))
 }

@@ -106,7 +106,7 @@ async fn one_that_cannot_be_built_is_not_in_the_way_of_the_others() {
 async fn what_was_built_since_it_was_asked_for_is_not_built_again() {
     let w = world().await;
     let (first, third) = (w.principals[0], w.principals[2]);
-    let (one, two) = tokio::join!(w.builder.build(first), w.builder.build(first));
+    let (one, two) = tokio::join!(w.builder.build(first, AT_ONCE), w.builder.build(first, AT_ONCE));
     assert!(has(&one, "fake-a") && has(&two, "fake-a"));
     let (batch, answers) = asked(&[first, third]);
     w.builder.answer(batch).await;

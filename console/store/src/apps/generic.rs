@@ -27,6 +27,19 @@ pub struct GenericProvider {
     pub profile_url: Option<String>,
 }
 
+impl GenericProvider {
+    /// The member that says where tokens or who vouches for an account, and is another one in `after`.
+    pub fn moved_to(&self, after: &Self) -> Option<&'static str> {
+        let members = [
+            ("token_endpoint", self.token_endpoint != after.token_endpoint),
+            ("issuer", self.issuer != after.issuer),
+            ("jwks_uri", self.jwks_uri != after.jwks_uri),
+            ("profile_url", self.profile_url != after.profile_url),
+        ];
+        members.into_iter().find(|(_, moved)| *moved).map(|(member, _)| member)
+    }
+}
+
 /// How a client says who it is at the token endpoint (RFC 6749, section 2.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

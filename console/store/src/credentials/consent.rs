@@ -6,8 +6,10 @@ use std::time::Duration;
 use centaur_base::Secret;
 use centaur_base::oid::{BrokerCredentialId, OauthAppId, Oid, UserId};
 use centaur_broker::{Moment, next_of_assumed, next_refresh};
+use centaur_oauth::blames_token;
 
 use super::material::place;
+use super::refresh::FORGET_TOKENS;
 use super::write::CredentialPatch;
 use super::{BrokerCredential, Timing};
 use crate::broker::timing as engine_timing;
@@ -137,6 +139,9 @@ impl WriteTx<'_> {
             ..CredentialPatch::default()
         };
         self.apply_to_credential(&mut after, &patch).await?;
+        if consent.refresh_token.is_none() && after.dead {
+            self.revive(&mut after).await?;
+        }
         after.labels.extend(consent.labels.clone());
         after.dead = false;
         after.dead_reason = None;
@@ -184,6 +189,20 @@ impl WriteTx<'_> {
         self.update_credential(id, &patch, None).await
     }
 
+    /// A dead credential gets an access token and no refresh token. Nobody is told of its death any more; and a refresh
+    /// token that was refused is not sent again, for that may cost the grant that was just given.
+    async fn revive(&mut self, credential: &mut BrokerCredential) -> Result<(), StoreError> {
+        let id = credential.id.row();
+        self.forget_notice(id).await?;
+        let reason = credential.dead_reason.as_deref().unwrap_or_default();
+        if blames_token(reason.strip_prefix("interrupted_").unwrap_or(reason)) {
+            self.execute(FORGET_TOKENS, args![id]).await?;
+            credential.seed_version += 1;
+            credential.interrupted_at = None;
+        }
+        Ok(())
+    }
+
     async fn new_credential(&mut self, consent: &Consent) -> Result<BrokerCredentialId, StoreError> {
         let NewCredential { namespace, name, token_endpoint, external_user_key, .. } = consent.new.clone();
         let foreign_id = self.free_name(&consent.new).await?;
@@ -204,7 +223,9 @@ impl WriteTx<'_> {
         const MOST: u32 = 100;
         for number in 1..MOST {
             let suffix = if number == 1 { String::new() } else { format!("-{number}") };
-            let name = format!("{}{suffix}", new.foreign_id);
+            let room = LONGEST_NAME.saturating_sub(suffix.len());
+            // Names for programs are ASCII.
+            let name = format!("{}{suffix}", new.foreign_id.get(..room).unwrap_or(&new.foreign_id));
             if self.credential_named(&Name::new(&new.namespace, &name)).await?.is_none() {
                 return Ok(Some(name));
             }
@@ -234,6 +255,8 @@ fn copy(secret: &Secret<String>) -> Secret<String> {
     Secret::new(secret.expose().clone())
 }
 
+/// Characters of a name for programs.
+const LONGEST_NAME: usize = 255;
 /// Of a token that can be refreshed and whose lifetime nobody named.
 const ASSUMED: Duration = Duration::from_mins(5);
 /// Of a token that cannot be refreshed and whose lifetime nobody named: ten years.

@@ -379,7 +379,7 @@ const TRY_CLIENT: &str =
 const DEAD: &str = "UPDATE broker_credentials SET dead = 1, dead_reason = COALESCE(dead_reason, $2), \
      attempt_id = NULL, lease_until = NULL WHERE id = $1";
 
-const FORGET_TOKENS: &str =
+pub(super) const FORGET_TOKENS: &str =
     "UPDATE broker_credentials SET refresh_token = NULL, previous_refresh_token = NULL WHERE id = $1";
 
 const FORGET_PREVIOUS: &str = "UPDATE broker_credentials SET previous_refresh_token = NULL WHERE id = $1";

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{APPS, CREDENTIALS, World};
+use crate::browser as signed_in;
 use crate::consent::browser::Browser;
 use crate::on_both;
 
@@ -67,6 +68,25 @@ async fn consents_at_the_same_time_make_one_credential() {
     assert_eq!(world.wrapper(&credential).await["broker_credential_id"], credential["id"]);
 }
 
+async fn a_consent_of_somebody_who_is_signed_in_is_noted_as_theirs() {
+    let world = World::google().await;
+    world.consent("ada", 1).await.says(200, "Connected");
+    let nobodys = world.only_credential().await;
+    assert_eq!(nobodys["created_by"], json!(null));
+    let mut signed_in = signed_in::Browser::new(&world.console);
+    signed_in.sign_in("root@example.test", "fake-password-1").await.to();
+    let session = format!("console_session={}", signed_in.session().expect("a session"));
+    let browser = Browser::new();
+    let start = browser.get_with(&world.console, "/oauth/drive/start", &[("cookie", &session)]).await.sent();
+    let code = world.idp.code(&start, &world.idp.google(&start, "ada", 2));
+    let path = format!("/oauth/drive/callback?code={code}&state={}", start.params["state"]);
+    let page = browser.get_with(&world.console, &path, &[("cookie", &session)]).await;
+    page.says(200, "To the console");
+    let theirs = world.only_credential().await;
+    assert!(theirs["created_by"].as_str().is_some_and(|id| id.starts_with("usr_")), "{theirs}");
+    assert!(world.events().await.contains(r#""action":"consent""#));
+}
+
 async fn an_app_says_where_its_credentials_go() {
     let world = World::google().await;
     world.console.patch(&format!("{APPS}/drive"), json!({"credential_namespace":"team"})).await.expect(200);
@@ -87,5 +107,6 @@ on_both!(
     another_consent_refills_the_same_credential,
     an_account_that_was_unlinked_may_consent_again,
     consents_at_the_same_time_make_one_credential,
+    a_consent_of_somebody_who_is_signed_in_is_noted_as_theirs,
     an_app_says_where_its_credentials_go,
 );

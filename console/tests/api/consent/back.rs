@@ -145,6 +145,11 @@ async fn a_person_may_say_no_and_a_provider_nothing() {
         assert_eq!(world.browser.cookies(), Vec::<String>::new(), "spent all the same");
     }
     assert_eq!(world.idp.issuer.seen("/token").len(), 0);
+    // Who tries again asks for the same.
+    let sent = world.browser.get(&world.console, "/oauth/drive/start?scopes=scope-b").await.sent();
+    let path = format!("/oauth/drive/callback?error=access_denied&state={}", sent.params["state"]);
+    let page = world.browser.get(&world.console, &path).await;
+    page.says(422, "href=\"/oauth/drive/start?scopes=scope-b\">Try again");
     let sent = world.browser.start(&world.console, "drive").await;
     let code = world.idp.code(&sent, &world.idp.google(&sent, "ada", 1));
     let code = format!("{code}&iss=https://accounts.google.com");

@@ -160,6 +160,33 @@ async fn an_issuer_is_discovered_and_its_tokens_are_verified() {
     assert_eq!((&rules[0]["host"], &rules[1]["host"]), (&json!("api.idp.example"), &json!("*.idp.example")));
 }
 
+async fn a_provider_stays_where_it_is_while_it_has_credentials() {
+    let world = world(json!({"profile_url":"ISSUER/me"}), &[]).await;
+    let own = format!("{APPS}/own");
+    let elsewhere = json!({"token_endpoint":world.idp.issuer.url("/other")});
+    world.console.patch(&own, elsewhere.clone()).await.expect(200);
+    let here = json!({"token_endpoint":world.idp.issuer.url("/token")});
+    world.console.patch(&own, here.clone()).await.expect(200);
+    world.idp.issuer.answer("/me", 200, json!({"id":7,"username":"ada"}));
+    let sent = world.browser.start(&world.console, "own").await;
+    let answer = json!({"access_token":"fake-at","expires_in":60});
+    let code = world.idp.code_for(&sent, 200, &answer, Client::Post);
+    world.browser.back(&world.console, "own", &sent, &code).await.says(200, "Connected");
+    let there = world.idp.issuer.origin();
+    for (key, value) in [
+        ("token_endpoint", elsewhere["token_endpoint"].clone()),
+        ("profile_url", json!(format!("{there}/you"))),
+        ("issuer", json!(there)),
+    ] {
+        let details = world.console.patch(&own, json!({key:value})).await.details();
+        assert_eq!(details, json!({key:["cannot change while minted credentials exist"]}));
+    }
+    // What only decides how it is asked may change.
+    let change = json!({"scope_separator":",","api_hosts":["api.idp.example"]});
+    world.console.patch(&own, change).await.expect(200);
+    world.console.patch(&own, here).await.expect(200);
+}
+
 async fn a_client_names_itself_as_it_was_told_to() {
     for (auth, client, pkce) in
         [("post", Client::Post, true), ("basic", Client::Basic, false), ("none", Client::Public, true)]
@@ -212,6 +239,7 @@ async fn what_was_minted_is_refreshed_the_same_way() {
 on_both!(
     the_members_are_those_of_generic_alone,
     an_issuer_is_discovered_and_its_tokens_are_verified,
+    a_provider_stays_where_it_is_while_it_has_credentials,
     a_client_names_itself_as_it_was_told_to,
     what_was_minted_is_refreshed_the_same_way,
 );

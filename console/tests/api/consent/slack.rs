@@ -51,6 +51,19 @@ async fn the_token_is_the_users() {
     assert_eq!(world.delivered(&credential).await[0]["source"]["value"], "fake-xoxe-at");
 }
 
+async fn the_same_id_of_another_team_is_somebody_else() {
+    let world = slack().await;
+    world.slack_consent(&answer()).await.says(200, "U02BBBBBB");
+    let mut other = answer();
+    other["team"]["id"] = json!("T09ZZZZZZ");
+    other["authed_user"]["access_token"] = json!("fake-xoxe-other");
+    let page = world.slack_consent(&other).await;
+    page.says(422, "Connecting the integration failed (account_mismatch).");
+    let credential = world.only_credential().await;
+    assert_eq!(world.delivered(&credential).await[0]["source"]["value"], "fake-xoxe-at", "left alone");
+    world.slack_consent(&answer()).await.says(200, "U02BBBBBB");
+}
+
 async fn what_is_no_token_of_a_user_is_refused() {
     let world = slack().await;
     for (change, reason, hint) in [
@@ -106,6 +119,7 @@ async fn the_profile_gives_a_name_and_must_be_of_the_same_user() {
 
 on_both!(
     the_token_is_the_users,
+    the_same_id_of_another_team_is_somebody_else,
     what_is_no_token_of_a_user_is_refused,
     the_profile_gives_a_name_and_must_be_of_the_same_user,
 );
