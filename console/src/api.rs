@@ -33,6 +33,7 @@ mod secrets;
 mod shell;
 mod target;
 mod token;
+mod users;
 
 use axum::Router;
 use axum::response::IntoResponse as _;
@@ -85,6 +86,7 @@ fn routes() -> Routes {
         .merge(oauth_apps::routes())
         .merge(proxies::routes())
         .merge(api_keys::routes())
+        .merge(users::routes())
         .merge(audit_events::routes())
         .surrounded(|router| router.layer(axum::middleware::from_fn(reaches::told)))
         .surrounded(|router| router.layer(axum::middleware::from_fn(shell::within_time)));

@@ -94,6 +94,18 @@ pub struct FirstUser {
     pub api_key_file: Option<PathBuf>,
 }
 
+/// Whether a text could be an e-mail address, with white space around it or not.
+pub(crate) fn is_address(text: &str) -> bool {
+    let text = text.trim();
+    let parts = text.split_once('@').filter(|(name, domain)| !name.is_empty() && !domain.is_empty());
+    parts.is_some_and(|(_, domain)| !domain.contains('@'))
+        && text.len() <= LONGEST_ADDRESS
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+/// Bytes of an e-mail address.
+pub(crate) const LONGEST_ADDRESS: usize = 320;
+
 /// What is wrong with the environment: variable and sentence, never a value.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<(String, String)>);
@@ -224,13 +236,7 @@ impl Env<'_> {
 
     fn first_user(&mut self) -> Option<FirstUser> {
         let (email_variable, email) = self.prefixed("INITIAL_USER_EMAIL")?;
-        let is_address = email.trim().split_once('@').is_some_and(|(name, host)| {
-            !name.is_empty()
-                && !host.is_empty()
-                && !host.contains('@')
-                && !email.trim().contains(char::is_whitespace)
-        });
-        if !is_address {
+        if !is_address(&email) {
             self.reject(&email_variable, "must be an e-mail address");
         }
         let password = match self.prefixed("INITIAL_USER_PASSWORD") {

@@ -14,6 +14,7 @@ mod proxy;
 mod secrets;
 mod shared;
 mod source;
+mod user;
 
 use serde_json::{Map, Value};
 
@@ -22,7 +23,7 @@ type Named = (&'static str, Value);
 
 /// All of them.
 pub(super) fn all() -> Value {
-    let parts: [Vec<Named>; 10] = [
+    let parts: [Vec<Named>; 11] = [
         shared::all(),
         principal::all(),
         grant::all(),
@@ -33,6 +34,7 @@ pub(super) fn all() -> Value {
         proxy::all(),
         effective::all(),
         audit::all(),
+        user::all(),
     ];
     Value::Object(parts.into_iter().flatten().map(named).collect::<Map<_, _>>())
 }

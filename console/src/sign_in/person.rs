@@ -4,7 +4,7 @@ use centaur_identity::Claims;
 use centaur_store::{SeenIdentity, UserStatus};
 use serde_json::Value;
 
-use crate::config::{LoginProvider, LoginProviderKind, SignInSettings};
+use crate::config::{LoginProvider, LoginProviderKind, SignInSettings, is_address};
 
 /// Somebody whom the allow-lists let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) struct Arrival {
 
 /// The claim of Slack's tokens.
 const SLACK_TEAM: &str = "https://slack.com/team_id";
-/// The longest address and the longest name that are kept.
+/// The longest name that is kept.
 const LONGEST: usize = 320;
 /// The longest identity: an issuer's URL and a subject of 255 characters (OpenID Connect Core, section 2).
 const LONGEST_IDENTITY: usize = 1024;
@@ -97,12 +97,7 @@ fn has_list(settings: &SignInSettings, provider: &LoginProvider) -> bool {
 
 /// An address as it is kept; what is none is none.
 fn address(text: &str) -> Option<String> {
-    let text = text.trim().to_lowercase();
-    let (name, domain) = text.split_once('@')?;
-    let is_plain = !text.contains(|c: char| c.is_whitespace() || c.is_control());
-    let fits =
-        text.len() <= LONGEST && is_plain && !name.is_empty() && !domain.is_empty() && !domain.contains('@');
-    fits.then_some(text)
+    is_address(text).then(|| text.trim().to_lowercase())
 }
 
 #[cfg(test)]

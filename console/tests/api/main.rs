@@ -28,6 +28,7 @@ mod sso;
 mod stand_in;
 mod sync;
 mod together;
+mod users;
 mod views;
 mod withdrawn;
 
