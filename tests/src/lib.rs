@@ -14,12 +14,15 @@
 //!    proxy wrote and every byte a client got for the real values.
 
 pub mod bench;
+pub mod browser;
 pub mod canary;
 pub mod chance;
 pub mod client;
 pub mod console;
 pub mod dns;
+pub mod edge;
 pub mod h2client;
+pub mod idp;
 pub mod leak;
 pub mod load;
 pub mod model;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
+use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::wait::within;
@@ -161,6 +162,18 @@ pub fn deps_dir() -> PathBuf {
 /// The checkout's `tests/clients`.
 pub fn scripts_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
+}
+
+/// A script of `tests/` in a folder of its own, beside the packages that `scripts/install-test-deps` put under `packages`.
+pub(crate) fn script(path: &str, packages: &str) -> (TempDir, PathBuf) {
+    let modules = deps_dir().join(packages).join("node_modules");
+    assert!(modules.exists(), "packages for {path} are missing: run scripts/install-test-deps");
+    let folder = tempfile::tempdir().expect("a directory");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let copy = folder.path().join(script.file_name().expect("a name"));
+    std::fs::copy(&script, &copy).expect("a copy");
+    std::os::unix::fs::symlink(modules, folder.path().join("node_modules")).expect("a link");
+    (folder, copy)
 }
 
 fn find(name: &str) -> Option<PathBuf> {

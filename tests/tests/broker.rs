@@ -3,12 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use centaur_e2e::World;
 use centaur_e2e::bench::usage::raise_descriptor_limit;
+use centaur_e2e::edge::{ask, edge, may_use, proxy_of, refused, sent};
 use centaur_e2e::real::{Api, Console, Database, id};
 use centaur_e2e::strict::{Mood, Provider, first_token};
 use centaur_e2e::wait::{eventually, within};
-use centaur_e2e::world::PLACEHOLDER;
-use centaur_e2e::{Reply, Request, World};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -29,21 +29,13 @@ impl Brokered {
             "refresh_token": first_token("f"), "refresh_timeout_seconds": 5,
         });
         let credential = id(&api.make("broker_credentials", data).await);
-        let principal = id(&api.make("principals", json!({"foreign_id": "edge"})).await);
-        let secret = json!({
-            "replace_config": {"proxy_value": PLACEHOLDER, "match_headers": ["Authorization"]},
-            "source": {"source_type": "token_broker", "config": {"credential_id": credential}},
-            "rules": [{"host": "a.test"}],
-        });
-        let secret = id(&api.make("static_secrets", secret).await);
-        api.make("grants", json!({"principal_id": principal, "static_secret_id": secret})).await;
+        let principal = may_use(api, &credential).await;
         Self { api: api.clone(), credential, principal }
     }
 
     /// The token of a new proxy.
     async fn proxy(&self, name: &str) -> String {
-        let proxy = self.api.make("proxies", json!({"name": name, "principal_id": self.principal})).await;
-        proxy["token"].as_str().expect("a token").to_owned()
+        proxy_of(&self.api, &self.principal, name).await
     }
 
     fn path(&self) -> String {
@@ -68,37 +60,9 @@ impl Brokered {
     }
 }
 
-async fn world(console: &Console, token: &str) -> World {
-    World::builder()
-        .env("IRON_CONTROL_PLANE_URL", &console.url())
-        .value("IRON_PROXY_TOKEN", token)
-        .without_allowlist()
-        .env("IRON_PROXY_ALLOW_HOSTS", "@granted,c.test")
-        .start()
-        .await
-}
-
-async fn ask(w: &World) -> Reply {
-    Request::get(&w.at("a.test"), "/ok").bearer(PLACEHOLDER).on(&mut w.https("a.test").await).await
-}
-
 /// Waits until this token is what the origin sees.
-async fn sent(w: &World, token: &str) {
-    let want = format!("Bearer {token}");
-    eventually(&format!("{token} at the origin"), async || {
-        sleep(Duration::from_millis(10)).await;
-        let reply = ask(w).await;
-        reply.status == 200 && w.origin.last().header("authorization") == Some(want.as_str())
-    })
-    .await;
-}
-
-async fn refused(w: &World) {
-    eventually("a refusal", async || {
-        sleep(Duration::from_millis(10)).await;
-        ask(w).await.status == 403
-    })
-    .await;
+async fn sees(w: &World, token: &str) {
+    sent(w, token, |sent| sent == token).await;
 }
 
 #[tokio::test]
@@ -106,17 +70,17 @@ async fn a_refreshed_token_is_used_a_dead_one_refused_and_a_new_seed_works_witho
     let (provider, database) = (Provider::start(), Database::sqlite());
     let console = Console::start_at(&database.address(), &SETTINGS).await;
     let brokered = Brokered::make(&console.api(), &provider).await;
-    let w = world(&console, &brokered.proxy("edge").await).await;
-    sent(&w, "fake-at-f.1").await;
+    let w = edge(&console, &brokered.proxy("edge").await).await;
+    sees(&w, "fake-at-f.1").await;
     brokered.refresh().await;
-    sent(&w, "fake-at-f.2").await;
+    sees(&w, "fake-at-f.2").await;
 
     provider.end("f");
     brokered.refresh().await;
     brokered.until("the death", |shown| shown["dead_reason"] == "invalid_grant").await;
     refused(&w).await;
     brokered.seed("g").await;
-    sent(&w, "fake-at-g.1").await;
+    sees(&w, "fake-at-g.1").await;
     assert!(provider.log().iter().filter(|call| call.refused).count() == 1);
     w.finish_at_least(4).await;
     let (status, log) = console.stop().await;
@@ -130,14 +94,14 @@ async fn a_token_that_ends_is_left_out_at_that_moment_and_who_waits_hears_of_it(
     let api = console.api();
     let brokered = Brokered::make(&api, &provider).await;
     let (token, waiter) = (brokered.proxy("edge").await, brokered.proxy("waiter").await);
-    let w = world(&console, &token).await;
-    sent(&w, "fake-at-f.1").await;
+    let w = edge(&console, &token).await;
+    sees(&w, "fake-at-f.1").await;
     // The refresh that follows it is ten seconds later.
     provider.lifetime(Duration::from_secs(6));
     brokered.refresh().await;
     eventually("the second token", async || provider.log().len() == 2).await;
     provider.mood(Mood::Out);
-    sent(&w, "fake-at-f.2").await;
+    sees(&w, "fake-at-f.2").await;
     let full = api.sync(&waiter, None, &[]).await.expect("an answer").json();
     assert_eq!(full["secrets"].as_array().map(Vec::len), Some(1), "it lives");
     // Nothing is written when it ends.
