@@ -9,6 +9,7 @@
 pub mod answer;
 pub mod call;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use centaur_policies::host::CanonicalHost;
@@ -24,6 +25,8 @@ pub struct HarnessLogins {
     pub when: When,
     /// `logins`
     pub logins: Vec<Arc<Login>>,
+    /// Names of logins that are answered though nothing is bound now, because something was.
+    pub kept: BTreeSet<String>,
 }
 
 /// What a program holds in the place of the value that the proxy sets in this header, where every program holds the same.
@@ -77,8 +80,19 @@ pub struct Active(Vec<Reason>);
 pub struct Reason {
     /// The login.
     pub login: Arc<Login>,
-    /// The credential that sets `Authorization`, and on which of its hosts; `None` when all are answered.
-    pub bound: Option<(String, CanonicalHost)>,
+    /// Why it is answered.
+    pub why: Why,
+}
+
+/// Why the token calls of a login are answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// This credential sets `Authorization` on this one of its hosts.
+    Bound(String, CanonicalHost),
+    /// One did, for the same principal.
+    WasBound,
+    /// All are answered.
+    All,
 }
 
 impl Default for HarnessLogins {
@@ -116,7 +130,7 @@ impl Default for HarnessLogins {
                 ),
             ]
         });
-        Self { when: When::default(), logins: LOGINS.clone() }
+        Self { when: When::default(), logins: LOGINS.clone(), kept: BTreeSet::new() }
     }
 }
 
@@ -124,13 +138,15 @@ impl HarnessLogins {
     /// Those whose token calls are answered where `binds` names the credential that sets `Authorization` on a host.
     pub fn active(&self, binds: impl Fn(&CanonicalHost) -> Option<String>) -> Active {
         let reason = |login: &Arc<Login>| {
-            let bound = || login.api_hosts.iter().find_map(|host| Some((binds(host)?, host.clone())));
-            let bound = match self.when {
+            let bound =
+                || login.api_hosts.iter().find_map(|host| Some(Why::Bound(binds(host)?, host.clone())));
+            let was_bound = || self.kept.contains(&login.name).then_some(Why::WasBound);
+            let why = match self.when {
                 When::Never => return None,
-                When::Always => None,
-                When::Bound => Some(bound()?),
+                When::Always => Why::All,
+                When::Bound => bound().or_else(was_bound)?,
             };
-            Some(Reason { login: login.clone(), bound })
+            Some(Reason { login: login.clone(), why })
         };
         Active(self.logins.iter().filter_map(reason).collect())
     }
@@ -173,9 +189,10 @@ impl std::fmt::Display for Endpoint {
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "a token call of {}", self.login.name)?;
-        match &self.bound {
-            Some((credential, host)) => write!(f, ", since {credential} sets Authorization on {host}"),
-            None => f.write_str(", since all are answered"),
+        match &self.why {
+            Why::Bound(credential, host) => write!(f, ", since {credential} sets Authorization on {host}"),
+            Why::WasBound => f.write_str(", since its token was set before"),
+            Why::All => f.write_str(", since all are answered"),
         }
     }
 }
@@ -221,6 +238,11 @@ mod tests {
         assert_eq!(names(&logins.active(bound_to("chatgpt.com"))), ["openai-codex"]);
         assert_eq!(names(&logins.active(bound_to("api.anthropic.com"))), ["anthropic-claude"]);
         assert_eq!(names(&logins.active(bound_to("api.openai.com"))), [""; 0]);
+        let kept = HarnessLogins { kept: ["openai-codex".to_owned()].into(), ..logins.clone() };
+        assert_eq!(names(&kept.active(|_| None)), ["openai-codex"]);
+        assert_eq!(names(&kept.active(bound_to("api.anthropic.com"))), ["openai-codex", "anthropic-claude"]);
+        let never = HarnessLogins { when: When::Never, ..kept };
+        assert_eq!(names(&never.active(|_| None)), [""; 0]);
         let always = HarnessLogins { when: When::Always, ..logins.clone() };
         assert_eq!(names(&always.active(|_| None)).len(), 2);
         let never = HarnessLogins { when: When::Never, ..logins };
@@ -263,7 +285,7 @@ mod tests {
             api_hosts: vec![host("api.test")],
             token_urls: vec![endpoint],
         };
-        let logins = HarnessLogins { when: When::Bound, logins: vec![Arc::new(login)] };
+        let logins = HarnessLogins { logins: vec![Arc::new(login)], ..HarnessLogins::default() };
         let active = logins.active(bound_to("api.test"));
         assert!(active.at(&host("id.test"), 8443, "/token").is_some());
         assert!(active.at(&host("id.test"), 443, "/token").is_none());

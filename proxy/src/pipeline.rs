@@ -191,7 +191,7 @@ impl Pipeline {
     /// Refuses everything, with one trace named after the gate.
     pub fn closed(gate: Gate) -> Self {
         let stage = Stage { name: gate.name().into(), kind: Kind::Gate(gate) };
-        let none = HarnessLogins { when: When::Never, logins: Vec::new() };
+        let none = HarnessLogins { when: When::Never, ..HarnessLogins::default() };
         Self::of(vec![Arc::new(stage)], &none, 0)
     }
 

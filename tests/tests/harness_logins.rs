@@ -280,7 +280,7 @@ fn managed(hash: &str, secrets: &[Value]) -> Value {
 }
 
 #[tokio::test]
-async fn in_managed_mode_the_rule_comes_and_goes_with_the_binding() {
+async fn in_managed_mode_the_rule_comes_with_the_binding_and_goes_with_the_principal() {
     let token = json!({
         "source": {"type": "control_plane", "value": REAL},
         "rules": [{"host": "chatgpt.com"}],
@@ -311,12 +311,19 @@ async fn in_managed_mode_the_rule_comes_and_goes_with_the_binding() {
     console.until("the echo", |asked| asked.last().is_some_and(|ask| ask.hash == "sha256:3")).await;
     answered(&call(&form()).on(&mut inside).await);
 
+    // A credential that died is left out, and that is when the program asks for another token.
     console.set(managed("sha256:4", &[]));
+    console.until("the echo", |asked| asked.last().is_some_and(|ask| ask.hash == "sha256:4")).await;
+    answered(&call(&form()).on(&mut inside).await);
+    // What was bound for one principal means nothing for another.
+    let mut another = managed("sha256:5", &[]);
+    another["principal_id"] = "prn_two".into();
+    console.set(another);
     assert!(inside.rest().await.is_empty(), "the tunnel was open for token calls alone");
     assert_eq!(renew(&w).await.refused(403).code(), Some("no-rule"));
     assert_eq!(w.origin.connections(), 0);
     console.check();
-    w.finish_at_least(6).await;
+    w.finish_at_least(7).await;
 }
 
 #[tokio::test]

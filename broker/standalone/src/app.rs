@@ -5,7 +5,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use centaur_base::Secret;
 use centaur_broker::{Engine, Event, Options};
 use centaur_oauth::{Client, ClientOptions};
 use tokio::signal::unix::{SignalKind, signal};
@@ -50,7 +49,7 @@ impl Broker {
     pub async fn start(config: Config, bearer: Option<Bearer>) -> Result<Self, StartError> {
         let client = Client::new(ClientOptions {
             rules: config.endpoints,
-            https_proxy: config.https_proxy.map(Secret::new),
+            https_proxy: config.https_proxy,
             no_proxy: config.no_proxy,
             extra_roots: Vec::new(),
         })

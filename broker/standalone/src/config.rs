@@ -7,6 +7,7 @@ pub mod tables;
 
 use std::path::PathBuf;
 
+use centaur_base::Secret;
 use centaur_broker::Timing;
 use centaur_oauth::EndpointRules;
 use centaur_policies::spec::SourceSpec;
@@ -27,7 +28,7 @@ pub struct Config {
     /// How they look.
     pub log_format: Format,
     /// The proxy that token endpoints are called through.
-    pub https_proxy: Option<String>,
+    pub https_proxy: Option<Secret<String>>,
     /// Hosts that are called without it, with commas between them.
     pub no_proxy: Option<String>,
     /// Where token endpoints may be.

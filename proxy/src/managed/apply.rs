@@ -143,7 +143,9 @@ impl Policy {
         }
     }
 
-    /// The same with these logins, which stay local.
+    /// The same with these logins, which stay local. One whose token was set is answered for as long as the principal is
+    /// the same: while its credential is dead the console leaves it out, and that is when the program asks for another
+    /// token (docs/decisions/0028-token-calls-are-answered-here.md).
     #[must_use]
     pub fn answering(self, harness: Arc<HarnessLogins>) -> Self {
         Self { harness, ..self }
@@ -207,6 +209,7 @@ impl Policy {
         if next.rules.is_none() {
             next.open_granted(sources);
         }
+        next.keep_logins();
         next.parts.unavailable =
             [&next.parts.secrets_unavailable[..], &next.parts.transforms_unavailable[..]].concat();
         if next.parts.mcp > 0 {
@@ -216,6 +219,16 @@ impl Policy {
             next.parts.unavailable.push("postgres".to_owned());
         }
         Ok(next)
+    }
+
+    fn keep_logins(&mut self) {
+        let pipeline = self.pipeline();
+        let names = pipeline.harness().all().iter().map(|reason| &reason.login.name);
+        if names.clone().all(|name| self.harness.kept.contains(name)) {
+            return;
+        }
+        let kept = names.cloned().collect();
+        self.harness = Arc::new(HarnessLogins { kept, ..HarnessLogins::clone(&self.harness) });
     }
 
     /// Allows what the credentials are bound to, if the environment says so.

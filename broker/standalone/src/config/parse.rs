@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use centaur_base::Secret;
 use centaur_broker::Timing;
 use centaur_oauth::EndpointRules;
 use centaur_policies::yaml::{self, Cursor, Fields, Position, Problem, Problems};
@@ -85,12 +86,12 @@ fn log(fields: &Fields<'_>) -> (Level, Format) {
     (level, format)
 }
 
-fn upstream_proxy(fields: &Fields<'_>) -> (Option<String>, Option<String>) {
+fn upstream_proxy(fields: &Fields<'_>) -> (Option<Secret<String>>, Option<String>) {
     let Some(of) = fields.key_or_null("upstream_proxy").fields(&tables::UPSTREAM_PROXY) else {
         return (None, None);
     };
     let text = |key| Some(of.text(key).to_owned()).filter(|text| !text.is_empty());
-    (text("https_proxy"), text("no_proxy"))
+    (text("https_proxy").map(Secret::new), text("no_proxy"))
 }
 
 fn endpoints(fields: &Fields<'_>) -> Option<EndpointRules> {

@@ -79,6 +79,8 @@ impl Slot {
         match state.row.claimable(now) {
             // What another gets is found in the document before its lease ends.
             _ if state.is_others() => None,
+            // Nothing will be tried in time.
+            Claimable::At(at) if at.since(now) > left && state.fault.is_some() => Some(Asked::Broken),
             Claimable::At(at) if at.since(now) > left => Some(Asked::Pending(at.since(now).max(AGAIN))),
             _ => None,
         }
@@ -95,10 +97,8 @@ impl State {
     /// to the moment until which the provider asked to be left alone. True when it did.
     fn hurry(&mut self, now: Moment) -> bool {
         let Some(next) = self.row.next_attempt_at.filter(|next| *next > now) else { return false };
-        let wanted = match self.failed_at.filter(|_| self.row.failure_count > 0) {
-            None => now,
-            Some(failed) => now.max(failed.after(PAUSE)).max(self.not_before.unwrap_or(now)),
-        };
+        let paused = self.failed_at.filter(|_| self.row.failure_count > 0).map(|failed| failed.after(PAUSE));
+        let wanted = now.max(paused.unwrap_or(now)).max(self.not_before.unwrap_or(now));
         if wanted >= next {
             return false;
         }

@@ -17,6 +17,8 @@ use crate::stores::{StoreError, Version};
 
 /// How often a write is tried on top of what somebody else wrote meanwhile.
 const TRIES: usize = 4;
+/// After an attempt that could not even begin.
+const PAUSE: Duration = Duration::from_secs(5);
 /// How long a source may take.
 const SOURCE_WITHIN: Duration = Duration::from_secs(30);
 
@@ -52,7 +54,10 @@ impl Store for Shelf {
     async fn claim(&self, key: &str, attempt: &str) -> Result<Option<Claimed>, Fault> {
         let slot = self.slot(key).ok_or(Fault::Unknown)?;
         let _gate = slot.gate.lock().await;
-        slot.claim(attempt).await.map_err(|fault| slot.fault(fault))
+        slot.claim(attempt).await.map_err(|fault| {
+            slot.state().postpone(slot.now());
+            slot.fault(fault)
+        })
     }
 
     async fn conclude(&self, claim: &Claim, outcome: &Outcome) -> Result<bool, Fault> {
@@ -257,6 +262,13 @@ impl Slot {
 }
 
 impl State {
+    /// Nothing could be sent. Others that are due get their turn meanwhile.
+    fn postpone(&mut self, now: Moment) {
+        let later = now.after(PAUSE);
+        self.not_before = Some(later);
+        self.row.next_attempt_at = self.row.next_attempt_at.max(Some(later));
+    }
+
     /// The text of a document; what was lent to it comes back.
     fn written(&mut self, blob: Blob) -> zeroize::Zeroizing<String> {
         let text = blob.write();

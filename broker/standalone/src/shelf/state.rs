@@ -28,7 +28,7 @@ pub(super) struct State {
     pub(super) unsaved: bool,
     /// When the last attempt failed.
     pub(super) failed_at: Option<Moment>,
-    /// Until when the provider then asked to be left alone.
+    /// Until when the provider then asked to be left alone, or nothing is tried since nothing could be sent.
     pub(super) not_before: Option<Moment>,
     /// Why the last attempt could not even begin.
     pub(super) fault: Option<Fault>,

@@ -235,6 +235,7 @@ async fn a_note_whose_write_was_not_confirmed_is_ours_and_no_interruption() {
     memory.kept().lose_answer = true;
     assert_eq!(claim(&shelf).await.err(), Some(Fault::Store("memory: no answer".to_owned())));
     assert!(memory.blob().note.attempt.is_some(), "it is there all the same");
+    sleep(Duration::from_secs(5)).await;
     assert!(!claim(&shelf).await.unwrap().unwrap().claim.after_interruption);
 }
 
@@ -387,4 +388,25 @@ async fn a_counter_at_its_end_stays_there() {
     let claimed = claim(&shelf).await.unwrap().unwrap();
     assert!(shelf.conclude(&claimed.claim, &minted(2)).await.unwrap());
     assert_eq!(memory.blob().version, u64::MAX);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_claimed_lets_others_have_their_turn() {
+    let (broken, whole) = (Memory::new("rt-fake-1"), Memory::new("rt-fake-2"));
+    let stores: [(CredentialConfig, Arc<dyn BlobStore>); 2] = [
+        (config(), Arc::new(broken.clone())),
+        (CredentialConfig { id: "b".to_owned(), ..config() }, Arc::new(whole)),
+    ];
+    let shelf = Shelf::with_stores(stores, clock).unwrap();
+    let keeping = shelf.clone();
+    tokio::spawn(async move { keeping.keep().await });
+    settle().await;
+    broken.kept().away = true;
+    let first = async || shelf.due(1, &[]).await.unwrap().ready.first().map(|ready| ready.key.clone());
+    assert_eq!(first().await.as_deref(), Some("a"));
+    assert!(claim(&shelf).await.is_err());
+    assert_eq!(first().await.as_deref(), Some("b"), "the one that works");
+    sleep(Duration::from_secs(5)).await;
+    broken.kept().away = false;
+    assert!(claim(&shelf).await.unwrap().is_some(), "and then it again");
 }

@@ -55,6 +55,22 @@ fn secret(host: &str) -> Value {
     })
 }
 
+#[test]
+fn a_login_that_was_bound_is_answered_until_the_principal_is_another() {
+    let bare = local(&[]);
+    let logins = |policy: &Policy| {
+        let pipeline = policy.pipeline();
+        pipeline.harness().all().iter().map(|reason| reason.login.name.clone()).collect::<Vec<_>>()
+    };
+    let answer = |principal: &str, secrets: Value| json!({"principal_id":principal,"secrets":secrets});
+    let none = answer("prn_one", json!([]));
+    let bound = answer("prn_one", json!([secret("chatgpt.com")]));
+    assert_eq!(logins(&after(&bare, std::slice::from_ref(&none))), [""; 0]);
+    assert_eq!(logins(&after(&bare, std::slice::from_ref(&bound))), ["openai-codex"]);
+    assert_eq!(logins(&after(&bare, &[bound.clone(), none.clone()])), ["openai-codex"]);
+    assert_eq!(logins(&after(&bare, &[bound, none, answer("prn_two", json!([]))])), [""; 0]);
+}
+
 fn rule(host: &str) -> Value {
     json!([{"host": host}])
 }
