@@ -20,7 +20,7 @@ pub(crate) mod password;
 mod person;
 mod provision;
 mod return_path;
-mod site;
+pub(crate) mod site;
 mod sso;
 pub(crate) mod visitor;
 

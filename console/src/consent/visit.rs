@@ -13,6 +13,7 @@ use crate::api::{Peer, RequestId};
 use crate::app::{App, log};
 use crate::pages::Frame;
 use crate::provider::{Provider, Strategy};
+use crate::sign_in::site::is_loopback;
 use crate::sign_in::visitor::signed_in;
 use crate::sign_in::{cookies, network};
 use crate::wire::{Query, is_url_safe};
@@ -121,9 +122,7 @@ impl Visit {
 
 fn is_local(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    let is_address = name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
-    !authority.as_str().contains('@') && (is_address || name.eq_ignore_ascii_case("localhost"))
+    !authority.as_str().contains('@') && is_loopback(authority.host())
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ pub(super) fn deliver(key: SecretKey, secret: &StoredSecret, input: &Input<'_>) 
         let wire = wire(key, secret, &path, source, input)?;
         sources.0.insert(path, wire);
     }
-    match entry(&secret.body, &sources).filter(|_| is_own) {
+    match is_own.then(|| entry(&secret.body, &sources)).flatten() {
         Some(entry) => {
             Ok(Given::Piece(secret.derived.piece.get_or_init(|| Arc::new(Piece::new(entry))).clone()))
         }

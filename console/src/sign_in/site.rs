@@ -70,7 +70,8 @@ impl Site {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host is this machine, as a name or an address.
+pub(crate) fn is_loopback(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare == "localhost"

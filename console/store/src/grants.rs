@@ -253,24 +253,6 @@ impl WriteTx<'_> {
         self.record_grant("delete", Some(&before), None).await
     }
 
-    /// Raises the versions of those whose grants expired in `(since, now]`. Expiry itself needs no write: expired
-    /// grants are not effective. This tells those who hold something derived from them.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn announce_expiries(&mut self, since: Micros) -> Result<u64, StoreError> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM grants WHERE expires_at > $1 AND expires_at <= $2 ORDER BY id");
-        let now = self.now();
-        let expired = self.rows(sqlx::AssertSqlSafe(sql), args![since, now]).await?;
-        let mut count = 0;
-        for row in expired {
-            self.announce("grant", read(row)?.grantee.reach()).await?;
-            count += 1;
-        }
-        Ok(count)
-    }
-
     async fn record_grant(
         &mut self,
         action: &'static str,
