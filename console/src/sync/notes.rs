@@ -21,8 +21,9 @@ use crate::app::log;
 const NOTE_EVERY: i64 = 30_000_000;
 /// How long what is new may stay unwritten when nobody waits for it; also the pause after a failure.
 const LAZY: Duration = Duration::from_secs(1);
-/// How long acknowledgements are gathered.
+/// How long acknowledgements are gathered; again while more come, up to so many times.
 const GATHER: Duration = Duration::from_millis(10);
+const GATHERS: usize = 10;
 /// Notes that wait for the database; what is more is lost, and told again by a later sync.
 const MOST: usize = 131_072;
 /// Proxies of which it is remembered what they told; past that, all are forgotten, which costs a write each.
@@ -171,6 +172,19 @@ impl Notes {
         true
     }
 
+    /// Waits for more. A change of many is acknowledged by all of them at about the same time, and to write while the last
+    /// of them wait for their answers would keep them waiting.
+    async fn gather(&self) {
+        let mut known = self.inner().pending.len();
+        for _ in 0..GATHERS {
+            sleep(GATHER).await;
+            let now = self.inner().pending.len();
+            if now == std::mem::replace(&mut known, now) {
+                return;
+            }
+        }
+    }
+
     /// Whether all is written; then the task that writes ends, and the next note starts another one.
     fn is_done(&self) -> bool {
         let mut inner = self.inner();
@@ -190,7 +204,7 @@ impl Notes {
 async fn run(notes: Arc<Notes>) {
     loop {
         if timeout(LAZY, notes.urgent.notified()).await.is_ok() {
-            sleep(GATHER).await;
+            notes.gather().await;
         }
         if !notes.flush().await {
             sleep(LAZY).await;

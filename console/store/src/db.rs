@@ -14,6 +14,13 @@ pub(crate) enum Conn {
     Postgres(Transaction<'static, Postgres>),
 }
 
+impl Conn {
+    /// Whether `$1` is the name of an argument and not its place, which `?` is then.
+    pub(crate) fn has_named_places(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+}
+
 /// An argument of a statement; a null has its type, which PostgreSQL asks for.
 #[derive(Debug, Clone)]
 pub(crate) enum Arg {
