@@ -49,10 +49,11 @@ pub async fn ask(w: &World) -> Reply {
 pub async fn sent(w: &World, what: &str, is_it: impl Fn(&str) -> bool) {
     eventually(&format!("{what} at the origin"), async || {
         sleep(Duration::from_millis(10)).await;
-        let reply = ask(w).await;
+        if ask(w).await.status != 200 {
+            return false;
+        }
         let seen = w.origin.last();
-        let token = seen.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
-        reply.status == 200 && token.is_some_and(&is_it)
+        seen.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).is_some_and(&is_it)
     })
     .await;
 }
