@@ -104,7 +104,7 @@ pub(crate) fn is_address(text: &str) -> bool {
 }
 
 /// Bytes of an e-mail address.
-pub(crate) const LONGEST_ADDRESS: usize = 320;
+const LONGEST_ADDRESS: usize = 320;
 
 /// What is wrong with the environment: variable and sentence, never a value.
 #[derive(Debug, Default, PartialEq, Eq)]

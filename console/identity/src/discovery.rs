@@ -29,19 +29,17 @@ pub struct Document {
     /// Where a profile is.
     pub userinfo_endpoint: Option<String>,
     /// How clients may say who they are; none is the default of the protocol.
-    #[serde(default)]
-    pub token_endpoint_auth_methods_supported: Vec<String>,
+    pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
     /// The scopes it tells of.
-    #[serde(default)]
-    pub scopes_supported: Vec<String>,
+    pub scopes_supported: Option<Vec<String>>,
 }
 
 impl Document {
     /// How a client with a secret says who it is: by the header, which is also what an issuer takes that names nothing
     /// (OpenID Connect Discovery, section 3), and by the form where it does not take the header.
     pub fn client_auth(&self) -> ClientAuth {
-        let takes =
-            |method: &str| self.token_endpoint_auth_methods_supported.iter().any(|known| known == method);
+        let methods = self.token_endpoint_auth_methods_supported.as_deref().unwrap_or_default();
+        let takes = |method: &str| methods.iter().any(|known| known == method);
         let by_form = !takes("client_secret_basic") && takes("client_secret_post");
         if by_form { ClientAuth::Post } else { ClientAuth::Basic }
     }
@@ -148,6 +146,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_says_who_it_is_in_a_way_that_the_issuer_takes() {
         for (methods, want) in [
+            (json!("absent"), ClientAuth::Basic),
             (json!(null), ClientAuth::Basic),
             (json!([]), ClientAuth::Basic),
             (json!(["client_secret_post"]), ClientAuth::Post),
@@ -156,7 +155,7 @@ mod tests {
         ] {
             let (issuer, discovery) = world().await;
             let mut body = document(&issuer);
-            if !methods.is_null() {
+            if methods != "absent" {
                 body["token_endpoint_auth_methods_supported"] = methods.clone();
             }
             issuer.answer(PATH, 200, body);

@@ -158,3 +158,29 @@ fn fits(key: &Jwk, algorithm: Algorithm) -> bool {
 fn decoding(key: &Jwk) -> Result<DecodingKey, JwksError> {
     DecodingKey::from_jwk(key).map_err(|_| JwksError::Unknown)
 }
+
+#[cfg(test)]
+mod tests {
+    use centaur_oauth::ClientOptions;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn keys_that_are_too_old_are_none_also_while_they_may_not_be_read_again() {
+        let client = Client::new(ClientOptions::default()).expect("a client");
+        let jwks = Jwks::new(client);
+        let ask = async |age: Duration| {
+            let set = jwks.set("https://idp.example/keys");
+            let now = Instant::now();
+            let budget = Budget { left: 0, since: now };
+            *set.lock().await = Set { keys: Vec::new(), read_at: now.checked_sub(age), budget };
+            jwks.key("https://idp.example/keys", None, Algorithm::RS256).await.err()
+        };
+        assert_eq!(ask(Duration::from_hours(25)).await, Some(JwksError::Unavailable));
+        assert_eq!(
+            ask(Duration::from_hours(2)).await,
+            Some(JwksError::Unknown),
+            "they are there, and it is not"
+        );
+    }
+}

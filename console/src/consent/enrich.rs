@@ -162,7 +162,8 @@ fn is_given(name: &str, row: &BrokerCredential, strategy: &Strategy) -> bool {
 }
 
 /// The account has a credential already: that one gets the tokens, unless it got others after these were given, for a
-/// refresh token must be in one place. Secrets that took their value from the newer one take it from the older one; the wrapper goes unless somebody was granted it.
+/// refresh token must be in one place. Secrets that took their value from the newer one take it from the older one; the
+/// wrapper goes unless somebody was granted it.
 async fn merge(
     tx: &mut WriteTx<'_>,
     newer: &BrokerCredential,

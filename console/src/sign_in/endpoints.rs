@@ -80,6 +80,6 @@ async fn discovered(app: &App, provider: &LoginProvider) -> Option<Endpoints> {
 
 fn scope(provider: &LoginProvider, issuer: &Document) -> &'static str {
     let wants_groups = provider.required_group.is_some() || provider.admin_group.is_some();
-    let has_groups = issuer.scopes_supported.iter().any(|scope| scope == "groups");
+    let has_groups = issuer.scopes_supported.iter().flatten().any(|scope| scope == "groups");
     if wants_groups && has_groups { SCOPES_WITH_GROUPS } else { SCOPES }
 }

@@ -283,3 +283,17 @@ impl From<StoreError> for NoUser {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_never_answers_is_given_up() {
+        assert_eq!(in_time(async { Ok(1) }).await, Ok(1));
+        assert_eq!(
+            in_time(std::future::pending::<std::result::Result<u8, String>>()).await,
+            Err("timeout".to_owned())
+        );
+    }
+}

@@ -88,6 +88,19 @@ async fn failures_are_limited_per_address_and_a_good_key_is_let_in_all_the_same(
     console.get("/api/v1/proxies").await.expect(200);
 }
 
+async fn behind_a_proxy_that_is_trusted_each_client_has_its_own_failures() {
+    let console = Console::with(&[("CENTAUR_CONSOLE_TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let from = async |address: &str| {
+        let headers = [("authorization", "Bearer iak_wrong"), ("x-forwarded-for", address)];
+        console.send("GET", "/api/v1/proxies", &headers, "").await.status
+    };
+    for _ in 0..30 {
+        assert_eq!(from("192.0.2.1").await, 401);
+    }
+    assert_eq!(from("192.0.2.1").await, 429);
+    assert_eq!(from("192.0.2.2").await, 401, "another client");
+}
+
 async fn a_key_is_shown_once_ends_when_it_is_deleted_and_never_deletes_itself() {
     let console = Console::start().await;
     assert_eq!(
@@ -123,5 +136,6 @@ on_both!(
     only_bearer_and_a_good_key_is_let_in,
     keys_of_users_who_are_no_administrators_reach_keys_alone_and_those_of_disabled_users_nothing,
     failures_are_limited_per_address_and_a_good_key_is_let_in_all_the_same,
+    behind_a_proxy_that_is_trusted_each_client_has_its_own_failures,
     a_key_is_shown_once_ends_when_it_is_deleted_and_never_deletes_itself,
 );

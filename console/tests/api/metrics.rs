@@ -47,6 +47,9 @@ async fn what_happened_is_counted_without_names() {
     assert_eq!(value(&text, "console_change_feed_resets_total"), 0);
     assert_eq!(value(&text, r#"console_proxies{state="seen"}"#), 1);
     assert_eq!(value(&text, "console_sync_waiting"), 0);
+    for chore in ["changes", "logins"] {
+        assert_eq!(value(&text, &format!("console_chore_failures_total{{chore=\"{chore}\"}}")), 0, "it ran");
+    }
     assert_eq!(value(&text, "http_server_requests_in_flight"), 1, "the scrape itself");
     let events = console.get("/api/v1/audit_events?limit=1").await.data(200)[0]["seq"].as_u64();
     assert_eq!(Some(value(&text, "console_audit_events_total")), events);

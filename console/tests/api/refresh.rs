@@ -133,6 +133,9 @@ async fn deletion_revokes_at_the_provider_when_it_is_asked_to() {
     let id = console.make(CREDENTIALS, credential(&provider, "fake-f.0")).await;
     let gone = console.delete(&format!("{CREDENTIALS}/{id}?revoke=true")).await.data(200);
     assert_eq!(gone["revocation"]["result"], "unsupported");
+    let events = console.get("/api/v1/audit_events?limit=200").await.data(200);
+    let told = events.as_array().expect("a list").iter().filter(|event| event["action"] == "revoke").count();
+    assert_eq!(told, 2, "each that was asked for, whatever came of it");
     console.stop().await;
 }
 
