@@ -44,7 +44,6 @@ async function act({ tab: name, do: what, url, field, value, label }) {
   if (what === 'cookies') return { cookies: await context.cookies() };
   if (what === 'storage') return { storage: await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }])) };
   if (what === 'reveal') await page.evaluate(() => document.querySelectorAll('details').forEach((one) => { one.open = true; }));
-  if (what === 'picture') await page.screenshot({ path: value });
   return { url: page.url(), title: await page.title(), text: await page.locator('body').innerText(), html: await page.content(), status: at.status };
 }
 

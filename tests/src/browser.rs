@@ -1,14 +1,13 @@
 //! A real browser: Chromium, driven by Playwright in a process of its own.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout};
 
-use crate::tools::script;
+use crate::tools::node;
 use crate::wait::within;
 
 /// A browser with a profile of its own on disk.
@@ -45,18 +44,9 @@ impl Shown {
 impl Browser {
     /// Starts one.
     pub fn start() -> Self {
-        let (scripts, path) = script("idp/browser.mjs", "browser");
+        let (scripts, mut node) = node("idp/browser.mjs", "browser");
         let profile = tempfile::tempdir().expect("a directory");
-        let mut child = Command::new("node")
-            .arg(path)
-            .arg("/usr/bin/chromium")
-            .arg(profile.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("node runs: scripts/install-test-deps installs it");
+        let mut child = node.arg("/usr/bin/chromium").arg(profile.path()).spawn().expect("node runs");
         let commands = child.stdin.take().expect("piped");
         let answers = BufReader::new(child.stdout.take().expect("piped")).lines();
         Self { child, commands, answers, profile, _scripts: scripts, seen: Vec::new() }

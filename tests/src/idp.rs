@@ -1,17 +1,16 @@
 //! A real authorization server in its own process: `oidc-provider`, which rotates refresh tokens and revokes the whole
 //! grant when one is used again. It poses as Google, as Slack, and as an issuer that is discovered.
 
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::sync::watch;
 
 use crate::real::Api;
-use crate::tools::script;
+use crate::tools::node;
 use crate::wait::within;
 
 /// The client of the console at all of them.
@@ -52,17 +51,9 @@ impl Call {
 impl Idp {
     /// Starts one that has no clients yet.
     pub async fn start() -> Self {
-        let (scripts, path) = script("idp/provider.mjs", "browser");
-        let mut child = Command::new("node")
-            .arg(path)
-            .env("NODE_NO_WARNINGS", "1")
-            // It ends with this process: its standard input does.
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("node runs: scripts/install-test-deps installs it");
+        // It ends with this process: its standard input does.
+        let (scripts, mut node) = node("idp/provider.mjs", "browser");
+        let mut child = node.spawn().expect("node runs");
         let (origin, witness) = (watch::channel(None).0, Arc::<Mutex<Vec<Call>>>::default());
         let mut ready = origin.subscribe();
         tokio::spawn(keep(child.stdout.take().expect("piped"), origin, witness.clone()));

@@ -164,8 +164,9 @@ pub fn scripts_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
 }
 
-/// A script of `tests/` in a folder of its own, beside the packages that `scripts/install-test-deps` put under `packages`.
-pub(crate) fn script(path: &str, packages: &str) -> (TempDir, PathBuf) {
+/// A script of `tests/`, to be run by node in a folder of its own, beside the packages that `scripts/install-test-deps`
+/// put under `packages`. It is killed when dropped.
+pub(crate) fn node(path: &str, packages: &str) -> (TempDir, Command) {
     let modules = deps_dir().join(packages).join("node_modules");
     assert!(modules.exists(), "packages for {path} are missing: run scripts/install-test-deps");
     let folder = tempfile::tempdir().expect("a directory");
@@ -173,7 +174,10 @@ pub(crate) fn script(path: &str, packages: &str) -> (TempDir, PathBuf) {
     let copy = folder.path().join(script.file_name().expect("a name"));
     std::fs::copy(&script, &copy).expect("a copy");
     std::os::unix::fs::symlink(modules, folder.path().join("node_modules")).expect("a link");
-    (folder, copy)
+    let mut command = Command::new("node");
+    command.arg(copy).env("NODE_NO_WARNINGS", "1").kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    (folder, command)
 }
 
 fn find(name: &str) -> Option<PathBuf> {

@@ -45,6 +45,14 @@ impl Stage {
         stage
     }
 
+    /// With an app `drive` of Google.
+    async fn google() -> Self {
+        let stage =
+            Self::set(&[], &["drive"], &["files", "https://www.googleapis.com/auth/userinfo.email"]).await;
+        stage.app("google", &["files"]).await;
+        stage
+    }
+
     /// An address of the console, as the browser writes it: another host than the provider's, so that neither gets the
     /// other's cookies.
     fn at(&self, path: &str) -> String {
@@ -138,9 +146,7 @@ async fn proxied(stage: &Stage, credential: &str) -> World {
 
 #[tokio::test]
 async fn a_person_consents_and_from_then_on_a_proxy_uses_the_account() {
-    let mut stage =
-        Stage::set(&[], &["drive"], &["files", "https://www.googleapis.com/auth/userinfo.email"]).await;
-    stage.app("google", &["files"]).await;
+    let mut stage = Stage::google().await;
     let page = stage.consent("one", "ada").await;
     assert_eq!(page.status, Some(200));
     page.says("Connected").says("ada@example.test").says("An administrator still has to grant it");
@@ -163,9 +169,7 @@ async fn a_person_consents_and_from_then_on_a_proxy_uses_the_account() {
 
 #[tokio::test]
 async fn the_provider_notices_a_reuse_and_what_it_revokes_is_not_delivered() {
-    let mut stage =
-        Stage::set(&[], &["drive"], &["files", "https://www.googleapis.com/auth/userinfo.email"]).await;
-    stage.app("google", &["files"]).await;
+    let mut stage = Stage::google().await;
     stage.consent("one", "ada").await.says("Connected");
     let (api, credential) = (stage.console.api(), id(&stage.credential().await));
     let w = proxied(&stage, &credential).await;
@@ -190,9 +194,7 @@ async fn the_provider_notices_a_reuse_and_what_it_revokes_is_not_delivered() {
 
 #[tokio::test]
 async fn outages_cost_nothing_and_an_answer_that_never_came_is_the_one_reuse_and_is_named() {
-    let mut stage =
-        Stage::set(&[], &["drive"], &["files", "https://www.googleapis.com/auth/userinfo.email"]).await;
-    stage.app("google", &["files"]).await;
+    let mut stage = Stage::google().await;
     stage.consent("one", "ada").await.says("Connected");
     let (api, credential) = (stage.console.api(), id(&stage.credential().await));
     let path = format!("broker_credentials/{credential}");
@@ -220,9 +222,7 @@ async fn outages_cost_nothing_and_an_answer_that_never_came_is_the_one_reuse_and
 
 #[tokio::test]
 async fn who_says_no_may_try_again_and_two_tabs_are_two_flows() {
-    let mut stage =
-        Stage::set(&[], &["drive"], &["files", "https://www.googleapis.com/auth/userinfo.email"]).await;
-    stage.app("google", &["files"]).await;
+    let mut stage = Stage::google().await;
     let start = stage.at("/oauth/drive/start");
     stage.browser.open("one", &start).await;
     stage.sign_in_at_provider("one", "ada").await;
