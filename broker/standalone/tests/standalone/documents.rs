@@ -122,7 +122,7 @@ async fn a_dead_credential_revives_with_another_token_and_not_with_the_same() {
     let broker = world.broker(&["a"]).await;
     assert_eq!(broker.settled("a").await.status, 422);
     // The same token, without any note: it is known to be refused.
-    fs::write(world.path("a"), &old).expect("a write");
+    world.put("a", &old);
     broker.shelf.reread();
     assert_eq!(broker.ask("a").await.status, 422);
     world.bootstrap("a");
@@ -199,7 +199,7 @@ async fn what_others_write_into_the_document_meanwhile_is_kept() {
     world.provider.until_presented(1).await;
     let mut document = world.document("a");
     document["label"] = json!("added");
-    fs::write(world.path("a"), document.to_string()).expect("a write");
+    world.put("a", &document.to_string());
     world.provider.hold(false);
     let token = broker.settled("a").await.token();
     eventually("stored", || world.document("a")["access_token"] == token.as_str()).await;

@@ -1,7 +1,6 @@
 //! The program, killed.
 
 use std::collections::HashSet;
-use std::fs;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -47,7 +46,7 @@ async fn killed_at_any_moment_it_sends_no_token_twice_but_after_a_marked_interru
             // As if the access token had ended: the next process refreshes at once.
             let members = document.as_object_mut().expect("an object");
             members.remove("access_token");
-            fs::write(world.path(id), document.to_string()).expect("a write");
+            world.put(id, &document.to_string());
         }
     }
     let presented = world.provider.presented();

@@ -57,9 +57,16 @@ impl World {
     /// Logs in at the provider and writes the document, as an operator does.
     pub(crate) fn bootstrap(&self, id: &str) -> String {
         let token = self.provider.log_in(id);
-        fs::write(self.path(id), format!(r#"{{"refresh_token":"{token}","note":"by hand"}}"#))
-            .expect("a write");
+        self.put(id, &format!(r#"{{"refresh_token":"{token}","note":"by hand"}}"#));
         token
+    }
+
+    /// Puts a document in place at once: a broker that reads meanwhile finds the old one or the new one, never half of
+    /// it and never nothing.
+    pub(crate) fn put(&self, id: &str, text: &str) {
+        let beside = self.directory.path().join("beside");
+        fs::write(&beside, text).expect("a write");
+        fs::rename(beside, self.path(id)).expect("in place");
     }
 
     pub(crate) fn document(&self, id: &str) -> Value {
