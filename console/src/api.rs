@@ -40,6 +40,7 @@ use axum::response::IntoResponse as _;
 use serde_json::Value;
 
 pub(crate) use self::access_log::Caller;
+pub(crate) use self::broker_credentials::BASES;
 pub(crate) use self::failed_auth::FailedAuth;
 pub(crate) use self::oauth_apps::{METHODS, SEPARATORS};
 pub(crate) use self::path::tidied;

@@ -7,6 +7,9 @@
 mod form;
 mod revoke;
 mod shown;
+mod suggestions;
+
+pub(crate) use suggestions::BASES;
 
 use std::collections::BTreeMap;
 
@@ -78,6 +81,7 @@ pub(super) fn routes() -> Routes {
         .merge(route("/api/v1/broker_credentials/{id}/references", Verb::Get, references, self::references))
         .merge(route("/api/v1/broker_credentials/{id}/refresh", Verb::Post, refresh, self::refresh))
         .merge(route("/api/v1/broker_credentials/{id}/unlink", Verb::Post, unlink, self::unlink))
+        .merge(suggestions::routes())
 }
 
 async fn all(call: Call) -> Result {

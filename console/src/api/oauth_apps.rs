@@ -6,7 +6,9 @@ pub(crate) use generic::{METHODS, SEPARATORS};
 
 use centaur_base::Secret;
 use centaur_base::oid::{OauthAppId, Oid as _};
-use centaur_store::{AppPatch, ClientAuthMethod, Filter, OauthApp, ReadTx, StoreError, Upserted, WriteTx};
+use centaur_store::{
+    AppPatch, AutoGrant, ClientAuthMethod, Filter, OauthApp, ReadTx, StoreError, Upserted, WriteTx,
+};
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Result};
@@ -173,6 +175,7 @@ fn parse(
         allowed_scopes: (create || reader.has("allowed_scopes")).then(|| scopes(reader)).flatten(),
         credential_namespace: reader.has("credential_namespace").then(|| namespace(reader)),
         enabled: reader.flag("enabled"),
+        auto_grant: reader.is_given("auto_grant").then(|| auto_grant(reader)).flatten(),
     };
     problems.into_result()?;
     Ok((slug, patch))
@@ -227,6 +230,10 @@ fn scopes(reader: &mut Reader<'_>) -> Option<Vec<String>> {
     scopes
 }
 
+fn auto_grant(reader: &mut Reader<'_>) -> Option<AutoGrant> {
+    reader.choice("auto_grant", &AutoGrant::ALL.map(|one| (one.as_str(), one)))
+}
+
 fn namespace(reader: &mut Reader<'_>) -> String {
     let namespace = reader.text("credential_namespace").filter(|text| !text.is_empty());
     let namespace = namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
@@ -260,6 +267,7 @@ fn shown(call: &Call, row: &OauthApp, minted: u64) -> Map<String, Value> {
         ("minted_credentials_count", minted.into()),
         ("client_rejected_at", json!(row.client_rejected_at.map(|at| timestamp(at.0)))),
         ("created_by", json!(row.created_by)),
+        ("auto_grant", row.auto_grant.as_str().into()),
         ("revision", row.revision.into()),
     ];
     let members = members.into_iter().map(|(key, value)| (key.to_owned(), value));

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use centaur_base::oid::{OauthAppId, Oid as _};
-use centaur_store::{Labels, Micros};
+use centaur_store::{AutoGrant, Labels, Micros};
 
 use super::*;
 
@@ -17,6 +17,7 @@ fn app(provider: &str) -> OauthApp {
         allowed_scopes: vec!["a".to_owned()],
         credential_namespace: "default".to_owned(),
         enabled: true,
+        auto_grant: AutoGrant::Off,
         client_rejected_at: None,
         created_by: None,
         revision: 1,

@@ -43,6 +43,8 @@ pub struct OauthApp {
     pub credential_namespace: String,
     /// Consents may begin.
     pub enabled: bool,
+    /// What is done for principals that look like the account of a credential.
+    pub auto_grant: AutoGrant,
     /// When the provider refused the client; gone when client id or secret change.
     pub client_rejected_at: Option<Micros>,
     /// Who made it.
@@ -83,10 +85,37 @@ pub struct AppPatch {
     pub credential_namespace: Option<String>,
     /// Consents may begin. Default true.
     pub enabled: Option<bool>,
+    /// What is done for principals that look like the account of a credential. Default nothing.
+    pub auto_grant: Option<AutoGrant>,
+}
+
+/// What is done for principals that look like the account of a credential (broker.md, section 13). Granting without a
+/// person is not among it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AutoGrant {
+    /// Nothing.
+    #[default]
+    Off,
+    /// They are suggested.
+    Suggest,
+}
+
+impl AutoGrant {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Off, Self::Suggest];
+
+    /// As the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Suggest => "suggest",
+        }
+    }
 }
 
 const COLUMNS: &str = "id, slug, description, labels, provider, generic, client_id, allowed_scopes, credential_namespace, \
-                       enabled, client_rejected_at, created_by, revision, created_at, updated_at";
+                       enabled, auto_grant, client_rejected_at, created_by, revision, created_at, updated_at";
 
 impl ReadTx {
     /// The app of this id.
@@ -192,6 +221,7 @@ impl WriteTx<'_> {
             allowed_scopes: Vec::new(),
             credential_namespace: "default".to_owned(),
             enabled: true,
+            auto_grant: AutoGrant::Off,
             client_rejected_at: None,
             created_by: self.actor.user(),
             revision: 1,
@@ -309,6 +339,7 @@ impl WriteTx<'_> {
             app.revision,
             app.updated_at,
             app.generic.as_ref().map(json_text).transpose()?,
+            app.auto_grant.as_str(),
         ];
         self.execute(UPDATE, row).await?;
         self.index_labels(KIND, app.id.row(), &app.labels).await
@@ -350,6 +381,7 @@ fn apply(app: &mut OauthApp, patch: &AppPatch) {
         }
     }
     app.enabled = patch.enabled.unwrap_or(app.enabled);
+    app.auto_grant = patch.auto_grant.unwrap_or(app.auto_grant);
     if app.client_id != client || app.generic != generic || patch.client_secret.is_some() {
         app.client_rejected_at = None;
     }
@@ -373,12 +405,18 @@ fn read(mut row: Row) -> Result<OauthApp, StoreError> {
             .map_err(|_| StoreError::inconsistent("oauth_apps", "allowed_scopes"))?,
         credential_namespace: row.next()?,
         enabled: row.flag()?,
+        auto_grant: auto_grant(&row.next::<String>()?)?,
         client_rejected_at: row.next::<Option<i64>>()?.map(Micros),
         created_by: row.next::<Option<i64>>()?.and_then(UserId::new),
         revision: row.next()?,
         created_at: Micros(row.next()?),
         updated_at: Micros(row.next()?),
     })
+}
+
+fn auto_grant(text: &str) -> Result<AutoGrant, StoreError> {
+    let known = AutoGrant::ALL.into_iter().find(|one| one.as_str() == text);
+    known.ok_or(StoreError::inconsistent("oauth_apps", "auto_grant"))
 }
 
 fn place(row: i64) -> Place<'static> {
@@ -394,4 +432,4 @@ const INSERT: &str = "INSERT INTO oauth_apps (id, slug, labels, search, provider
 
 const UPDATE: &str = "UPDATE oauth_apps SET description = $2, labels = $3, search = $4, provider = $5, client_id = $6, \
      allowed_scopes = $7, credential_namespace = $8, enabled = $9, client_rejected_at = $10, revision = $11, \
-     updated_at = $12, generic = $13 WHERE id = $1";
+     updated_at = $12, generic = $13, auto_grant = $14 WHERE id = $1";

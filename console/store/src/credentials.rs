@@ -8,6 +8,7 @@ mod links;
 mod material;
 mod refresh;
 mod stand;
+mod suggestions;
 mod write;
 
 use centaur_base::oid::{BrokerCredentialId, OauthAppId, Oid, UserId};

@@ -249,6 +249,7 @@ impl WriteTx<'_> {
     pub async fn delete_grant(&mut self, id: GrantId) -> Result<(), StoreError> {
         let before = self.grant(id).await?.ok_or(StoreError::Missing { what: "grant" })?;
         self.execute("DELETE FROM grants WHERE id = $1", args![id.row()]).await?;
+        self.decline_what_was_granted(&before).await?;
         self.announce("grant", before.grantee.reach()).await?;
         self.record_grant("delete", Some(&before), None).await
     }

@@ -56,7 +56,7 @@ mod views;
 
 pub use actor::{Actor, Who};
 pub use api_keys::{ApiKey, NewApiKey};
-pub use apps::{AppPatch, ClientAuthMethod, GenericProvider, OauthApp};
+pub use apps::{AppPatch, AutoGrant, ClientAuthMethod, GenericProvider, OauthApp};
 pub use attempts::{LoginLimits, LoginSource, LoginTurn};
 pub use audit::{AuditActor, AuditEvent, AuditFilter, Chain, Link, Verified};
 pub use broker::{Broker, MovedProviders, SpoolSeal, moved_endpoint};

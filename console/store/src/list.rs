@@ -126,6 +126,18 @@ impl Query {
         }
     }
 
+    /// One of these labels at least.
+    pub(crate) fn and_any_label(&mut self, object_kind: &'static str, labels: &[(&str, &str)]) {
+        let kind = self.arg(object_kind);
+        let mut one = |&(key, value): &(&str, &str)| {
+            let (key, value) = (self.arg(key), self.arg(value));
+            format!("(key = {key} AND value = {value})")
+        };
+        let any: Vec<_> = labels.iter().map(&mut one).collect();
+        let any = any.join(" OR ");
+        self.push(&format!("id IN (SELECT object_id FROM labels WHERE object_kind = {kind} AND ({any}))"));
+    }
+
     /// ` WHERE …`, or nothing.
     pub(crate) fn condition(&self) -> String {
         if self.clauses.is_empty() { String::new() } else { format!(" WHERE {}", self.clauses) }

@@ -44,6 +44,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     12 "0012_sign_in",
     13 "0013_broker_notices",
     14 "0014_generic_provider",
+    15 "0015_grant_suggestions",
 };
 
 /// The version of the schema this program works with.

@@ -7,6 +7,7 @@ pub(crate) mod browser;
 mod generic;
 mod slack;
 mod start;
+mod suggestions;
 
 use serde_json::{Value, json};
 

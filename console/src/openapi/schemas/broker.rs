@@ -1,13 +1,13 @@
 //! Broker credentials and OAuth apps.
 
-use centaur_store::ClientAuthMethod;
+use centaur_store::{AutoGrant, ClientAuthMethod};
 use serde_json::{Value, json};
 
 use super::Named;
 use super::shared::{
     common, identity, line, revision, times, written_common, written_identity, written_labels,
 };
-use crate::api::{METHODS, SEPARATORS};
+use crate::api::{BASES, METHODS, SEPARATORS};
 use crate::definition::SecretKind;
 use crate::openapi::schema::{
     Object, about, flag, integer, list_of, name, nullable, oid, reference, some_of, some_text, text,
@@ -25,6 +25,7 @@ pub(super) fn all() -> Vec<Named> {
         ("BrokerCredentialWrite", credential_write()),
         ("BrokerCredentialAttempt", credential_attempt()),
         ("BrokerCredentialReference", credential_reference()),
+        ("GrantSuggestion", grant_suggestion()),
         ("Unlink", Object::new().maybe("discard", discard).build()),
         ("OauthApp", app()),
         ("OauthAppWrite", app_write()),
@@ -130,6 +131,19 @@ fn credential_reference() -> Value {
         .build()
 }
 
+fn grant_suggestion() -> Value {
+    let labels = list_of(text());
+    Object::new()
+        .about("A principal that may be the one whose account a credential is of. Granting it the secret is up to you.")
+        .always("principal_id", oid("prn"))
+        .with(identity)
+        .always("name", nullable(text()))
+        .always("static_secret_id", oid("ssr"))
+        .always("basis", about(words(&BASES), "The provider's id of the account, or an address alone."))
+        .always("matched_labels", about(labels, "Labels of the principal that are those of the account."))
+        .build()
+}
+
 fn app() -> Value {
     Object::new()
         .about("A registered OAuth client, whose consent flow makes broker credentials.")
@@ -147,6 +161,7 @@ fn app() -> Value {
         .always("redirect_uri", nullable(text()))
         .always("minted_credentials_count", integer(Some(0), None))
         .always("client_rejected_at", nullable(timestamp()))
+        .always("auto_grant", words(&AutoGrant::ALL.map(AutoGrant::as_str)))
         .with(revision)
         .with(generic_shown)
         .build()
@@ -155,7 +170,7 @@ fn app() -> Value {
 fn app_write() -> Value {
     let namespace = json!({ "type": ["string", "null"], "pattern": "^[A-Za-z0-9._~-]*$", "maxLength": 255 });
     Object::new()
-        .about("A partial write: what is absent stays. A new one needs all but the last four.")
+        .about("A partial write: what is absent stays. A new one needs all but the last five.")
         .maybe("slug", about(nullable(name()), "It never changes once stored."))
         .maybe("provider", words(&Provider::ALL.map(Provider::as_str)))
         .maybe("client_id", line())
@@ -165,6 +180,13 @@ fn app_write() -> Value {
         .maybe("description", nullable(text()))
         .maybe("labels", written_labels())
         .maybe("enabled", nullable(flag()))
+        .maybe(
+            "auto_grant",
+            about(
+                nullable(words(&AutoGrant::ALL.map(AutoGrant::as_str))),
+                "Whether principals that may be those of an account are suggested; `off` without it.",
+            ),
+        )
         .with(generic_written)
         .build()
 }

@@ -56,6 +56,7 @@ const DROPS: &[&str] = &[
     "DROP TABLE grants",
     "DROP TABLE secret_sources",
     "DROP TABLE secrets",
+    "DROP TABLE declined_suggestions",
     "DROP TABLE broker_notices",
     "DROP TABLE broker_attempts",
     "DROP TABLE broker_credentials",
