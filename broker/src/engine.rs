@@ -73,7 +73,8 @@ pub enum Event<'a> {
         code: Option<&'a str>,
         /// From the claim to the stored outcome.
         took: Duration,
-        /// From the provider's answer to the stored outcome: what an interruption in between could cost.
+        /// From the provider's answer until nothing of it could get lost any more: what an interruption in between could
+        /// cost. Where there are no new tokens, until the outcome was stored.
         unsaved: Duration,
     },
     /// How an attempt ended was not stored: the credential was seeded or claimed in between.
@@ -87,8 +88,8 @@ pub enum Event<'a> {
         key: &'a str,
         /// What the store says.
         error: &'a str,
-        /// It is in the spool as well.
-        spooled: bool,
+        /// Its tokens are stored, or it is in the spool as well: the death of this process costs nothing.
+        is_safe: bool,
     },
     /// An outcome of an earlier process was found in the spool.
     Replayed {

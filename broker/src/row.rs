@@ -34,6 +34,8 @@ pub struct Row<T = Secret<String>> {
     pub seed_version: i64,
     /// Who is at it.
     pub lease: Option<Lease>,
+    /// The attempt whose tokens are stored and whose end is not written yet.
+    pub saved: Option<String>,
 }
 
 /// Who is at a credential, and until when nobody else may be.
@@ -88,13 +90,8 @@ pub enum Outcome<T = Secret<String>> {
 impl Outcome {
     /// The same once more: secrets are copied where somebody says so.
     pub fn duplicate(&self) -> Self {
-        let copy = |secret: &Secret<String>| Secret::new(secret.expose().clone());
         match self {
-            Self::Minted(minted) => Self::Minted(Minted {
-                access_token: copy(&minted.access_token),
-                refresh_token: minted.refresh_token.as_ref().map(copy),
-                ..*minted
-            }),
+            Self::Minted(minted) => Self::Minted(minted.duplicate()),
             Self::Failed { next_attempt_at, not_before, code, uncertain } => Self::Failed {
                 next_attempt_at: *next_attempt_at,
                 not_before: *not_before,
@@ -125,6 +122,18 @@ pub struct Minted<T = Secret<String>> {
     pub next_attempt_at: Moment,
 }
 
+impl Minted {
+    /// The same once more, as [`Outcome::duplicate`].
+    pub fn duplicate(&self) -> Self {
+        let copy = |secret: &Secret<String>| Secret::new(secret.expose().clone());
+        Self {
+            access_token: copy(&self.access_token),
+            refresh_token: self.refresh_token.as_ref().map(copy),
+            ..*self
+        }
+    }
+}
+
 /// Whether a credential may be claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claimable {
@@ -150,6 +159,7 @@ impl<T> Default for Row<T> {
             interrupted: false,
             seed_version: 0,
             lease: None,
+            saved: None,
         }
     }
 }
@@ -167,6 +177,7 @@ impl<T> Row<T> {
         self.next_attempt_at = Some(now);
         self.seed_version += 1;
         self.lease = None;
+        self.saved = None;
     }
 
     /// Whether and when it may be claimed.
@@ -187,6 +198,7 @@ impl<T> Row<T> {
         }
         self.interrupted |= self.lease.is_some();
         self.lease = Some(Lease { attempt: attempt.to_owned(), until: now.after(lease) });
+        self.saved = None;
         Some(Claim {
             key: key.to_owned(),
             attempt: attempt.to_owned(),
@@ -196,15 +208,42 @@ impl<T> Row<T> {
         })
     }
 
+    /// Stores the tokens of an attempt that got another refresh token, and gives the lease back. False, and nothing
+    /// written, when the lease is another's by now or the material is newer.
+    pub fn save_tokens(&mut self, claim: &Claim, minted: Minted<T>) -> bool {
+        let (true, Some(token)) = (self.is_at_it(claim), minted.refresh_token) else { return false };
+        self.lease = None;
+        self.saved = Some(claim.attempt.clone());
+        self.access_token = Some(minted.access_token);
+        self.expires_at = Some(minted.expires_at);
+        self.next_attempt_at = Some(minted.next_attempt_at);
+        self.interrupted = false;
+        self.previous = self.refresh_token.replace(token);
+        true
+    }
+
+    fn is_at_it(&self, claim: &Claim) -> bool {
+        let is_owner = self.lease.as_ref().is_some_and(|lease| lease.attempt == claim.attempt);
+        is_owner && self.seed_version == claim.seed_version
+    }
+
     /// Writes how an attempt ended. False, and nothing written, when the lease is another's by now or the material is
     /// newer.
     pub fn conclude(&mut self, claim: &Claim, outcome: Outcome<T>) -> bool {
-        let owned = self.lease.as_ref().is_some_and(|lease| lease.attempt == claim.attempt);
-        if !owned || self.seed_version != claim.seed_version {
+        let is_saved = self.saved.as_ref() == Some(&claim.attempt) && self.seed_version == claim.seed_version;
+        if !is_saved && !self.is_at_it(claim) {
             return false;
         }
         self.lease = None;
+        self.saved = None;
         match outcome {
+            Outcome::Minted(minted) if is_saved => {
+                self.expires_at = Some(minted.expires_at);
+                self.last_refresh = Some(minted.last_refresh);
+                self.next_attempt_at = Some(minted.next_attempt_at);
+                self.failure_count = 0;
+                self.interrupted = false;
+            }
             Outcome::Minted(minted) => {
                 self.access_token = Some(minted.access_token);
                 self.expires_at = Some(minted.expires_at);

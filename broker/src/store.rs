@@ -8,7 +8,7 @@ use centaur_oauth::Credential;
 use tokio::sync::watch;
 
 use crate::attempt::Facts;
-use crate::row::{Claim, Outcome};
+use crate::row::{Claim, Minted, Outcome};
 use crate::time::Moment;
 
 /// A store. Its writes are atomic and durable when they return, and its clock is the same for all who share it.
@@ -27,7 +27,19 @@ pub trait Store: Send + Sync + 'static {
         attempt: &str,
     ) -> impl Future<Output = Result<Option<Claimed>, Self::Error>> + Send;
 
-    /// Writes how an attempt ended, all of it or nothing. False when the attempt has lost the credential. It may be
+    /// Makes tokens durable, by the shortest way there is and before anything that follows from them is written: the
+    /// attempt goes on to own the credential, without a lease, until it is concluded. True when they are. A store that
+    /// has no way shorter than [`Store::conclude`] does nothing.
+    fn save_tokens(
+        &self,
+        claimed: &Claimed,
+        minted: &Minted,
+    ) -> impl Future<Output = Result<bool, Self::Error>> + Send {
+        let _ = (claimed, minted);
+        std::future::ready(Ok(false))
+    }
+
+    /// Writes how an attempt ended, all of it or nothing; of one whose tokens are saved, what is left. False when the attempt has lost the credential. It may be
     /// asked again after an error, also when the write was done in spite of it.
     fn conclude(
         &self,
@@ -65,6 +77,8 @@ pub struct Ready {
 pub struct Claimed {
     /// The claim.
     pub claim: Claim,
+    /// Where the credential is, for a store that seals what it saves to that place; otherwise empty.
+    pub namespace: String,
     /// For how long it holds, from the moment the claim was asked for.
     pub lease: Duration,
     /// What the attempt must know.

@@ -41,6 +41,8 @@ enum Replica {
     Answering(Claim, Result<Token, ()>),
     /// It has the answer, and has not stored it.
     Holding(Claim, Outcome<Token>),
+    /// It has stored the tokens, and not that the attempt has ended.
+    Saved(Claim, Outcome<Token>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -174,6 +176,13 @@ impl World {
             }
             Replica::Holding(claim, outcome) => {
                 let before = self.row.refresh_token;
+                let mut saved = self.clone();
+                if let Outcome::Minted(minted) = outcome
+                    && saved.row.save_tokens(claim, minted.clone())
+                {
+                    saved.replicas[at] = Replica::Saved(claim.clone(), outcome.clone());
+                    next.push(saved);
+                }
                 let stored = after.row.conclude(claim, outcome.clone());
                 if let (true, Some(reason)) = (stored, &after.row.dead) {
                     assert_eq!(reason, "interrupted_invalid_grant", "{self:#?}");
@@ -192,6 +201,14 @@ impl World {
                     after.spools[at] = Some((claim.clone(), outcome.clone()));
                     next.push(after);
                 }
+            }
+            Replica::Saved(claim, outcome) => {
+                let before = self.row.refresh_token;
+                after.row.conclude(claim, outcome.clone());
+                assert_eq!(after.row.refresh_token, before, "what is saved is not written twice");
+                after.replicas[at] = Replica::Idle;
+                after.spools[at] = None;
+                next.push(after);
             }
         }
     }
@@ -320,6 +337,34 @@ fn an_answer_in_the_spool_survives_its_process() {
             && world.left.rotations == 2
     };
     assert!(worlds.iter().filter(saved).count() > 0);
+}
+
+/// Tokens that are stored are not lost with their process, and what comes next fears nothing.
+#[test]
+fn a_death_after_the_tokens_are_saved_costs_nothing() {
+    let mut row = Row::default();
+    row.seed(Some((0, 0)), Moment(0));
+    let claim = row.claim("c", "0", Moment(0), World::lease()).expect("claimed");
+    let (mut attempt, _) = Attempt::begin::<Token>(FACTS, &claim);
+    let tokens = Tokens {
+        access_token: (0, 1),
+        refresh_token: Some((0, 1)),
+        lifetime: std::time::Duration::from_hours(1),
+        is_assumed: false,
+    };
+    let step = attempt.answered(Answer::Minted(tokens), Moment(1), &Chance::seeded(1));
+    let Step::End(Outcome::Minted(minted)) = step else { panic!("an end") };
+    assert!(row.save_tokens(&claim, minted.clone()));
+    assert!(!row.save_tokens(&claim, minted.clone()), "once");
+    assert_eq!((row.refresh_token, row.previous), (Some((0, 1)), Some((0, 0))));
+    let due = row.next_attempt_at.expect("a time");
+    let mut living = row.clone();
+    assert!(row.claim("c", "1", Moment(due.0 - 1), World::lease()).is_none(), "not before it is due");
+    let next = row.claim("c", "1", due, World::lease()).expect("claimed");
+    assert!(!next.after_interruption, "nothing was interrupted");
+    assert!(!row.conclude(&claim, Outcome::Minted(minted.clone())), "it is another's by now");
+    assert!(living.conclude(&claim, Outcome::Minted(minted.clone())));
+    assert_eq!((living.previous, living.last_refresh), (Some((0, 0)), Some(minted.last_refresh)));
 }
 
 /// The property is no tautology: without the mark on a lease that ran out, the model finds the reuse.

@@ -134,11 +134,11 @@ fn heard(event: &Event<'_>) {
         Event::Superseded { key } => {
             ("info", "refresh superseded by fresh material", vec![("credential", (*key).into())])
         }
-        Event::Waiting { key, error, spooled } => {
+        Event::Waiting { key, error, is_safe } => {
             let fields = vec![
                 ("credential", (*key).into()),
                 ("error", (*error).into()),
-                ("spooled", (*spooled).into()),
+                ("is_safe", (*is_safe).into()),
             ];
             ("error", "refresh cannot be stored yet", fields)
         }

@@ -1,5 +1,6 @@
 //! One attempt: claim, ask, store what came of it (broker.md, section 7.2).
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -48,7 +49,7 @@ impl<S: Store, P: Provider> Shared<S, P> {
         });
         let outcome = self.ask(&claimed, started).await;
         let answered = Instant::now();
-        self.persist(&claimed.claim, &outcome, started, answered).await;
+        self.persist(&claimed, &outcome, started, answered).await;
         false
     }
 
@@ -74,28 +75,32 @@ impl<S: Store, P: Provider> Shared<S, P> {
 
     /// Stores an outcome, for as long as it takes. The provider is not asked again in the meantime: what it gave is
     /// here, and what was sent may be used up.
-    async fn persist(&self, claim: &Claim, outcome: &Outcome, started: Instant, answered: Instant) {
-        let key = &claim.key;
+    async fn persist(&self, claimed: &Claimed, outcome: &Outcome, started: Instant, answered: Instant) {
+        let (claim, key) = (&claimed.claim, &claimed.claim.key);
+        // How long it took until its tokens were durable.
+        let saved = OnceLock::new();
         let mut spooled = None;
         let mut delay = AGAIN_FIRST;
         loop {
-            let mut write = std::pin::pin!(self.store.conclude(claim, outcome));
-            let result = if spooled.is_none() {
-                tokio::select! {
-                    biased;
-                    result = &mut write => result,
-                    () = sleep(SPOOL_AFTER) => {
+            let mut write = std::pin::pin!(async {
+                self.save(claimed, outcome, answered, &saved).await;
+                self.store.conclude(claim, outcome).await
+            });
+            let result = tokio::select! {
+                biased;
+                result = &mut write => result,
+                () = sleep(SPOOL_AFTER), if spooled.is_none() => {
+                    if saved.get().is_none() {
                         spooled = Some(self.spool(claim, outcome));
-                        write.await
                     }
+                    write.await
                 }
-            } else {
-                write.await
             };
             match result {
                 Ok(true) => {
                     let (result, code) = shown(outcome);
-                    let (took, unsaved) = (started.elapsed(), answered.elapsed());
+                    let (took, all) = (started.elapsed(), answered.elapsed());
+                    let unsaved = saved.get().copied().unwrap_or(all);
                     self.tell(&Event::Concluded { key, result, code, took, unsaved });
                     break;
                 }
@@ -104,8 +109,12 @@ impl<S: Store, P: Provider> Shared<S, P> {
                     break;
                 }
                 Err(error) => {
-                    let spooled = *spooled.get_or_insert_with(|| self.spool(claim, outcome));
-                    self.tell(&Event::Waiting { key, error: &error.to_string(), spooled });
+                    let is_saved = saved.get().is_some();
+                    if spooled.is_none() && !is_saved {
+                        spooled = Some(self.spool(claim, outcome));
+                    }
+                    let is_safe = is_saved || spooled == Some(true);
+                    self.tell(&Event::Waiting { key, error: &error.to_string(), is_safe });
                     sleep(delay).await;
                     delay = (delay * 2).min(AGAIN_LAST);
                 }
@@ -115,6 +124,24 @@ impl<S: Store, P: Provider> Shared<S, P> {
             && let Err(error) = spool.remove(&claim.attempt)
         {
             self.tell(&Event::Spool(&error));
+        }
+    }
+
+    /// Has new tokens stored before all the rest is. What fails here is tried again with the rest.
+    async fn save(
+        &self,
+        claimed: &Claimed,
+        outcome: &Outcome,
+        answered: Instant,
+        saved: &OnceLock<Duration>,
+    ) {
+        let Outcome::Minted(minted) = outcome else { return };
+        // Without another refresh token there is nothing that cannot be had again.
+        if minted.refresh_token.is_none() || saved.get().is_some() {
+            return;
+        }
+        if let Ok(true) = self.store.save_tokens(claimed, minted).await {
+            let _ = saved.set(answered.elapsed());
         }
     }
 
@@ -151,7 +178,7 @@ impl<S: Store, P: Provider> Shared<S, P> {
                     Ok(stored) => break stored,
                     Err(error) => {
                         let error = error.to_string();
-                        self.tell(&Event::Waiting { key: &claim.key, error: &error, spooled: true });
+                        self.tell(&Event::Waiting { key: &claim.key, error: &error, is_safe: true });
                         sleep(delay).await;
                         delay = (delay * 2).min(AGAIN_LAST);
                     }

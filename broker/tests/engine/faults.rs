@@ -35,7 +35,7 @@ async fn what_the_store_did_not_take_survives_the_process_in_the_spool() {
     rows.seed("c", "f.0");
     sleep(Duration::from_secs(1)).await;
     rows.set_away(true);
-    engine.hears("spooled: true").await;
+    engine.hears("is_safe: true").await;
     engine.kill().await;
     let files: Vec<_> = std::fs::read_dir(directory.path()).expect("a listing").collect();
     assert_eq!(files.len(), 1);
@@ -53,6 +53,30 @@ async fn what_the_store_did_not_take_survives_the_process_in_the_spool() {
     sleep(Duration::from_hours(3)).await;
     assert_eq!((provider.reuses(), engine.heard("Interrupted")), (0, 0));
     assert_eq!(std::fs::read_dir(directory.path()).expect("a listing").count(), 0, "and is gone from there");
+    engine.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_that_were_saved_survive_their_process_without_a_spool() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (rows, provider) = (Rows::new(), Strict::default());
+    rows.go_away_after_saving();
+    let engine = start(&rows, &provider, Some(spool(directory.path())));
+    rows.seed("c", "f.0");
+    engine.hears("is_safe: true").await;
+    assert_eq!(
+        std::fs::read_dir(directory.path()).expect("a listing").count(),
+        0,
+        "the spool has nothing to do"
+    );
+    assert_eq!(rows.row("c", stored).as_deref(), Some("f.1"));
+    engine.kill().await;
+
+    let engine = start(&rows, &provider, None);
+    rows.set_away(false);
+    sleep(Duration::from_hours(3)).await;
+    assert!(provider.log().len() > 1, "the next refresh came in its time");
+    assert_eq!((provider.reuses(), engine.heard("Interrupted")), (0, 0));
     engine.stop().await;
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use centaur_base::Secret;
 use centaur_broker::{
-    Chance, Claim, Claimable, Claimed, Due, Engine, Event, Facts, Moment, Options, Outcome, Provider, Ready,
-    Row, Seal, Spool, Store, Timing,
+    Chance, Claim, Claimable, Claimed, Due, Engine, Event, Facts, Minted, Moment, Options, Outcome, Provider,
+    Ready, Row, Seal, Spool, Store, Timing,
 };
 use centaur_oauth::{Answer, Ask, ClientAuth, Credential, Grant, Material, Retryable, Tokens};
 use tokio::sync::{oneshot, watch};
@@ -26,6 +27,8 @@ struct Shared {
     changed: watch::Sender<i64>,
     /// Nothing is answered while it is true.
     away: watch::Sender<bool>,
+    /// It stops answering as soon as it has saved tokens.
+    goes_after_saving: AtomicBool,
     began: Instant,
 }
 
@@ -40,6 +43,7 @@ impl Rows {
             endpoints: Mutex::default(),
             changed: watch::channel(0).0,
             away: watch::channel(false).0,
+            goes_after_saving: AtomicBool::new(false),
             began: Instant::now(),
         }))
     }
@@ -72,6 +76,11 @@ impl Rows {
     /// The database stops answering, or answers again.
     pub(crate) fn set_away(&self, away: bool) {
         self.0.away.send_replace(away);
+    }
+
+    /// The database stops answering as soon as it has saved the tokens of an attempt.
+    pub(crate) fn go_away_after_saving(&self) {
+        self.0.goes_after_saving.store(true, Relaxed);
     }
 
     pub(crate) fn row<T>(&self, key: &str, look: impl FnOnce(&Row) -> T) -> T {
@@ -147,7 +156,17 @@ impl Store for Rows {
             subject: None,
             timeout: timing.timeout,
         };
-        Ok(Some(Claimed { claim, lease: timing.lease(), facts, credential }))
+        Ok(Some(Claimed { claim, namespace: String::new(), lease: timing.lease(), facts, credential }))
+    }
+
+    async fn save_tokens(&self, claimed: &Claimed, minted: &Minted) -> Result<bool, Self::Error> {
+        self.answers().await?;
+        let claim = &claimed.claim;
+        let saved = self.rows().get_mut(&claim.key).expect("a row").save_tokens(claim, minted.duplicate());
+        if self.0.goes_after_saving.load(Relaxed) {
+            self.set_away(true);
+        }
+        Ok(saved)
     }
 
     async fn conclude(&self, claim: &Claim, outcome: &Outcome) -> Result<bool, Self::Error> {

@@ -74,7 +74,7 @@ impl Broker {
             started_at: Moment(claim.started_at.0),
             after_interruption: claim.after_interruption,
         };
-        Ok(Some(Claimed { claim, lease: timing.lease(), facts, credential }))
+        Ok(Some(Claimed { claim, namespace: row.namespace, lease: timing.lease(), facts, credential }))
     }
 
     /// What calls are made from: the client is the app's where there is one (broker.md, section 2).
@@ -181,14 +181,14 @@ impl engine::Store for Broker {
         self.store.write(&system, |tx| Box::pin(async move { self.claimed(tx, key, attempt).await })).await
     }
 
+    async fn save_tokens(&self, claimed: &Claimed, minted: &engine::Minted) -> Result<bool, StoreError> {
+        let sent = claimed.credential.material.refresh_token.as_ref();
+        let (claim, minted) = (stored_claim(&claimed.claim)?, stored_minted(minted));
+        self.store.save_tokens(&claim, &claimed.namespace, sent, &minted).await
+    }
+
     async fn conclude(&self, claim: &engine::Claim, outcome: &engine::Outcome) -> Result<bool, StoreError> {
-        let claim = &Claim {
-            credential: id(&claim.key)?,
-            attempt_id: claim.attempt.clone(),
-            seed_version: claim.seed_version,
-            started_at: Micros(claim.started_at.0),
-            after_interruption: claim.after_interruption,
-        };
+        let claim = &stored_claim(claim)?;
         let outcome = &stored(outcome);
         let system = Actor::system();
         let concluded = self.store.write(&system, |tx| {
@@ -210,17 +210,31 @@ impl engine::Store for Broker {
     }
 }
 
-fn stored(outcome: &engine::Outcome) -> Outcome {
+fn stored_claim(claim: &engine::Claim) -> Result<Claim, StoreError> {
+    Ok(Claim {
+        credential: id(&claim.key)?,
+        attempt_id: claim.attempt.clone(),
+        seed_version: claim.seed_version,
+        started_at: Micros(claim.started_at.0),
+        after_interruption: claim.after_interruption,
+    })
+}
+
+fn stored_minted(minted: &engine::Minted) -> Minted {
     let copy = |secret: &Secret<String>| Secret::new(secret.expose().clone());
+    Minted {
+        access_token: copy(&minted.access_token),
+        refresh_token: minted.refresh_token.as_ref().map(copy),
+        forget_refresh_token: minted.forget_refresh_token,
+        expires_at: Micros(minted.expires_at.0),
+        last_refresh: Micros(minted.last_refresh.0),
+        next_attempt_at: Some(Micros(minted.next_attempt_at.0)),
+    }
+}
+
+fn stored(outcome: &engine::Outcome) -> Outcome {
     match outcome {
-        engine::Outcome::Minted(minted) => Outcome::Minted(Minted {
-            access_token: copy(&minted.access_token),
-            refresh_token: minted.refresh_token.as_ref().map(copy),
-            forget_refresh_token: minted.forget_refresh_token,
-            expires_at: Micros(minted.expires_at.0),
-            last_refresh: Micros(minted.last_refresh.0),
-            next_attempt_at: Some(Micros(minted.next_attempt_at.0)),
-        }),
+        engine::Outcome::Minted(minted) => Outcome::Minted(stored_minted(minted)),
         engine::Outcome::Failed { next_attempt_at, not_before: _, code, uncertain } => Outcome::Failed {
             next_attempt_at: Micros(next_attempt_at.0),
             code: code.clone(),

@@ -39,14 +39,15 @@ macro_rules! bind {
         let mut query = sqlx::query($sql);
         for arg in $args {
             query = match arg {
-                Arg::Int(value) => query.bind(value),
-                Arg::Text(value) => query.bind(value),
-                Arg::Bytes(value) => query.bind(value),
+                $crate::db::Arg::Int(value) => query.bind(value),
+                $crate::db::Arg::Text(value) => query.bind(value),
+                $crate::db::Arg::Bytes(value) => query.bind(value),
             };
         }
         query
     }};
 }
+pub(crate) use bind;
 
 impl Conn {
     /// Asks for the time, in microseconds: the one question that the engines have no common words for.
@@ -128,7 +129,7 @@ impl Conn {
 }
 
 /// PostgreSQL keeps no NUL in a text. Refused for both, so that they agree.
-fn storable(args: &[Arg]) -> Result<(), StoreError> {
+pub(crate) fn storable(args: &[Arg]) -> Result<(), StoreError> {
     let nul = |arg: &Arg| matches!(arg, Arg::Text(Some(text)) if text.contains('\0'));
     if args.iter().any(nul) {
         return Err(StoreError::Invalid { rule: "text_without_nul".to_owned() });

@@ -45,6 +45,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     13 "0013_broker_notices",
     14 "0014_generic_provider",
     15 "0015_grant_suggestions",
+    16 "0016_saved_attempts",
 };
 
 /// The version of the schema this program works with.

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{Connection as _, PgPool, SqlitePool};
 use tokio::sync::watch;
 
 use crate::actor::Actor;
 use crate::counters::{Counters, Counts};
-use crate::db::Conn;
+use crate::db::{Arg, Conn, bind, storable};
 use crate::error::StoreError;
 use crate::file::DatabaseFile;
 use crate::migrate::{self, migrate};
@@ -256,7 +256,10 @@ impl Pools {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(options.patience);
         let pool = || {
-            SqlitePoolOptions::new().acquire_timeout(options.patience).idle_timeout(None).max_lifetime(None)
+            // Nothing is between us and the file that could break unnoticed.
+            let options =
+                SqlitePoolOptions::new().acquire_timeout(options.patience).test_before_acquire(false);
+            options.idle_timeout(None).max_lifetime(None)
         };
         if path == ":memory:" {
             let only = pool().max_connections(1).connect_with(base.in_memory(true)).await?;
@@ -282,6 +285,16 @@ impl Pools {
         let pool = PgPoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(options.patience)
+            .test_before_acquire(false)
+            .before_acquire(|connection, state| {
+                Box::pin(async move {
+                    // One that answered a moment ago is not asked whether it is there: that is a whole round trip.
+                    if state.idle_for > TRUSTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .after_connect(|connection, _| {
                 Box::pin(async move {
                     // A writer that hangs must not keep its turn.
@@ -325,6 +338,16 @@ impl Pools {
         })
     }
 
+    /// One statement, committed by itself; how many rows it touched.
+    pub(crate) async fn execute(&self, sql: &'static str, args: Vec<Arg>) -> Result<u64, StoreError> {
+        self.is_there()?;
+        storable(&args)?;
+        Ok(match self {
+            Self::Sqlite { write, .. } => bind!(sql, args).execute(write).await?.rows_affected(),
+            Self::Postgres(pool) => bind!(sql, args).execute(pool).await?.rows_affected(),
+        })
+    }
+
     pub(crate) async fn write(&self) -> Result<Conn, StoreError> {
         self.is_there()?;
         Ok(match self {
@@ -342,6 +365,9 @@ fn create_private(path: &Path) -> Result<(), StoreError> {
     let made = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
     made.map(drop).map_err(|error| StoreError::Unavailable(sqlx::Error::Io(error)))
 }
+
+/// How long a connection is believed to be there after it was used.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 /// How often a transaction is tried before its caller hears that the database is busy.
 const ATTEMPTS: u32 = 6;

@@ -113,7 +113,7 @@ impl Slot {
                 let note = Note { attempt: Some(sending), interrupted: claim.after_interruption, dead: None };
                 let blob = state.blob(note, &self.context.writer);
                 let text = state.written(blob);
-                let claimed = Claimed { claim, lease, facts, credential };
+                let claimed = Claimed { claim, namespace: String::new(), lease, facts, credential };
                 (claimed, text, state.version.clone(), (before, holder, interrupted))
             };
             let result = self.store.store(&text, seen.as_ref()).await;

@@ -1,7 +1,9 @@
 //! The lease of a refresh, and how it ends (broker.md, section 7.2).
 //!
 //! A claim is one conditional update with an owner and an expiry; no transaction is open while the provider is asked.
-//! An outcome is written only by the owner, and only while nobody has supplied fresh material in between.
+//! An outcome is written only by the owner, and only while nobody has supplied fresh material in between. New tokens are
+//! stored first, by one statement that waits for no other writer; what follows from them comes in a transaction after
+//! that.
 
 use std::time::Duration;
 
@@ -194,6 +196,38 @@ impl Store {
         })
         .await
     }
+
+    /// Stores the tokens of an attempt whose refresh token was replaced, and gives its lease back: one statement, outside
+    /// of the turns in which transactions write, so that it waits for nobody but a writer of this credential. `sent` is
+    /// the refresh token that was replaced. False when the lease is another's by now, or the credential got fresh
+    /// material, or there is no new refresh token. [`WriteTx::conclude_refresh`] does the rest.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn save_tokens(
+        &self,
+        claim: &Claim,
+        namespace: &str,
+        sent: Option<&Secret<String>>,
+        minted: &Minted,
+    ) -> Result<bool, StoreError> {
+        let Some(refresh_token) = &minted.refresh_token else { return Ok(false) };
+        let id = claim.credential.row();
+        let seal = |column, value: &Secret<String>| {
+            self.keys().seal(place(column, id, namespace), value.expose().as_bytes())
+        };
+        let row = args![
+            id,
+            &claim.attempt_id,
+            claim.seed_version,
+            seal("access_token", &minted.access_token)?,
+            minted.expires_at,
+            minted.next_attempt_at,
+            seal("refresh_token", refresh_token)?,
+            sent.map(|sent| seal("previous_refresh_token", sent)).transpose()?,
+        ];
+        Ok(self.pools().execute(SAVE, row).await? > 0)
+    }
 }
 
 impl WriteTx<'_> {
@@ -209,9 +243,11 @@ impl WriteTx<'_> {
         now: Micros,
         lease: Duration,
     ) -> Result<Option<Claim>, StoreError> {
-        let standing = "SELECT namespace, attempt_id, oauth_app_id FROM broker_credentials WHERE id = $1";
+        let standing = "SELECT namespace, attempt_id, saved_attempt_id, oauth_app_id \
+                        FROM broker_credentials WHERE id = $1";
         let Some(mut standing) = self.row(standing, args![id.row()]).await? else { return Ok(None) };
         let (namespace, lost): (String, Option<String>) = (standing.next()?, standing.next()?);
+        let saved: Option<String> = standing.next()?;
         let app: Option<i64> = standing.next()?;
         let claimed = self.row(CLAIM, args![id.row(), now, attempt_id, now.after(lease)]).await?;
         let Some(mut row) = claimed else { return Ok(None) };
@@ -220,6 +256,12 @@ impl WriteTx<'_> {
             let log = args![id.row(), &lost, now, 0_i64, "interrupted", None::<&str>, false];
             self.execute(LOG, log).await?;
             self.audit_refresh(id, &namespace, "interrupted", None).await?;
+        }
+        if let Some(saved) = saved {
+            // Whoever saved its tokens did not live to say so.
+            let log = args![id.row(), &saved, now, 0_i64, "success", None::<&str>, true];
+            self.execute(LOG, log).await?;
+            self.announce("credential", Reach::Credential(id.row())).await?;
         }
         if let Some(app) = app {
             // Of the credentials of a refused client one is tried, and the others wait for what it meets.
@@ -259,14 +301,15 @@ impl WriteTx<'_> {
         ended_at: Micros,
     ) -> Result<bool, StoreError> {
         let id = claim.credential.row();
-        let owned = "SELECT namespace, seed_version, last_refresh, failure_count, oauth_app_id \
-                     FROM broker_credentials WHERE id = $1 AND attempt_id = $2";
+        let owned = "SELECT namespace, seed_version, last_refresh, failure_count, oauth_app_id, saved_attempt_id \
+                     FROM broker_credentials WHERE id = $1 AND (attempt_id = $2 OR saved_attempt_id = $2)";
         let Some(mut row) = self.row(owned, args![id, &claim.attempt_id]).await? else { return Ok(false) };
         let (namespace, seed_version): (String, i64) = (row.next()?, row.next()?);
         let (last_refresh, failures): (Option<i64>, i64) = (row.next()?, row.next()?);
-        let app: Option<i64> = row.next()?;
+        let (app, saved): (Option<i64>, Option<String>) = (row.next()?, row.next()?);
         if seed_version != claim.seed_version {
-            let free = "UPDATE broker_credentials SET attempt_id = NULL, lease_until = NULL WHERE id = $1";
+            let free = "UPDATE broker_credentials SET attempt_id = NULL, lease_until = NULL, \
+                        saved_attempt_id = NULL WHERE id = $1";
             self.execute(free, args![id]).await?;
             return Ok(false);
         }
@@ -274,7 +317,16 @@ impl WriteTx<'_> {
         let mut change = None;
         let (result, code, rotated) = match outcome {
             Outcome::Minted(minted) => {
-                self.store_minted(id, &namespace, minted).await?;
+                match saved {
+                    Some(_) => drop(
+                        self.execute(
+                            SAVED,
+                            args![id, minted.last_refresh, minted.expires_at, minted.next_attempt_at],
+                        )
+                        .await?,
+                    ),
+                    None => self.store_minted(id, &namespace, minted).await?,
+                }
                 if let Some(app) = app {
                     let accepted = "UPDATE oauth_apps SET client_rejected_at = NULL WHERE id = $1";
                     self.execute(accepted, args![app]).await?;
@@ -350,6 +402,7 @@ impl WriteTx<'_> {
 /// A lease that is still there has ended without an outcome.
 const CLAIM: &str = concat!(
     "UPDATE broker_credentials SET attempt_id = $3, attempt_started_at = $2, lease_until = $4, \
+     saved_attempt_id = NULL, \
      interrupted_at = CASE WHEN lease_until IS NULL THEN interrupted_at ELSE $2 END \
      WHERE id = $1 AND ",
     due!("$2"),
@@ -367,6 +420,16 @@ const NEXT_FREE: &str = "SELECT lease_until + 1 FROM broker_credentials WHERE le
 const MINTED: &str = "UPDATE broker_credentials SET access_token = $2, expires_at = $3, last_refresh = $4, \
      next_attempt_at = $5, failure_count = 0, dead = 0, dead_reason = NULL, interrupted_at = NULL, \
      attempt_id = NULL, lease_until = NULL WHERE id = $1";
+
+/// What cannot be had again, and that nobody has to fear for it any more.
+const SAVE: &str = "UPDATE broker_credentials SET access_token = $4, expires_at = $5, next_attempt_at = $6, \
+     refresh_token = $7, previous_refresh_token = $8, interrupted_at = NULL, \
+     attempt_id = NULL, lease_until = NULL, saved_attempt_id = $2 \
+     WHERE id = $1 AND attempt_id = $2 AND seed_version = $3";
+
+/// The rest of it; and the times again, which another writer may have read before and written since.
+const SAVED: &str = "UPDATE broker_credentials SET last_refresh = $2, expires_at = $3, next_attempt_at = $4, \
+     interrupted_at = NULL, failure_count = 0, dead = 0, dead_reason = NULL, saved_attempt_id = NULL WHERE id = $1";
 
 const FAILED: &str = "UPDATE broker_credentials SET failure_count = failure_count + 1, next_attempt_at = $2, \
      interrupted_at = COALESCE($3, interrupted_at), attempt_id = NULL, lease_until = NULL WHERE id = $1";

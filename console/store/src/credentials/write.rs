@@ -372,7 +372,7 @@ const REFRESHABLE: &str = "SELECT 1 FROM broker_credentials WHERE id = $1 \
      AND (grant_type IN ('password', 'preqin') OR last_refresh IS NULL OR refresh_token IS NOT NULL)";
 
 /// Who is at it with the older material has lost it, and what went before is of another family.
-const OUTDATE: &str = "UPDATE broker_credentials SET attempt_id = NULL, lease_until = NULL, \
+const OUTDATE: &str = "UPDATE broker_credentials SET attempt_id = NULL, lease_until = NULL, saved_attempt_id = NULL, \
      previous_refresh_token = NULL WHERE id = $1";
 
 const DISCARD: &str = "UPDATE broker_credentials SET access_token = NULL, refresh_token = NULL, \

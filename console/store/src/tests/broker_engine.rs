@@ -9,6 +9,7 @@ use crate::*;
 use centaur_base::Secret;
 use centaur_base::oid::BrokerCredentialId;
 use centaur_broker::{self as engine, Chance, Claimable, Minted, Moment, Outcome, Row, Store as _};
+use tokio::sync::Notify;
 
 on_both!(
     the_rows_do_what_the_model_does,
@@ -18,6 +19,8 @@ on_both!(
     busy_endpoints_are_left_out_and_the_next_one_is_known,
     the_end_of_a_lease_is_waited_for,
     a_death_is_told_once_and_not_after_fresh_material,
+    saving_tokens_waits_for_no_other_writer,
+    tokens_that_were_saved_are_announced_by_the_next_attempt,
 );
 
 fn text(value: &str) -> Secret<String> {
@@ -127,22 +130,34 @@ async fn the_rows_do_what_the_model_does(world: World) {
                     );
                     if let Some(theirs) = theirs {
                         assert_eq!(theirs.lease, lease);
-                        let sent = theirs.credential.material.refresh_token;
+                        let sent = theirs.credential.material.refresh_token.as_ref();
                         let kept = row.refresh_token.as_ref().map(Secret::expose);
-                        assert_eq!(sent.as_ref().map(Secret::expose), kept);
-                        claims.push(theirs.claim);
+                        assert_eq!(sent.map(Secret::expose), kept);
+                        claims.push(theirs);
                     }
                 }
                 3..=5 if !claims.is_empty() => {
-                    let claim: engine::Claim = claims.swap_remove(pick(claims.len()));
+                    let claimed: engine::Claimed = claims.swap_remove(pick(claims.len()));
+                    let claim = &claimed.claim;
                     let (kind, flag, other) = (pick(6), pick(2) == 0, pick(4) == 0);
                     let outcome = || match kind {
                         0..=2 => minted(number, at, flag, other && !flag),
                         3 | 4 => failed(at, flag),
                         _ => dead("invalid_grant", false),
                     };
-                    let theirs = broker.conclude(&claim, &outcome()).await.expect("an answer");
-                    assert_eq!(row.conclude(&claim, outcome()), theirs, "{history} {number}");
+                    // New tokens are saved first, mostly; and then the process may be gone.
+                    if let Outcome::Minted(minted) = outcome()
+                        && pick(4) > 0
+                    {
+                        let theirs = broker.save_tokens(&claimed, &minted).await.expect("an answer");
+                        assert_eq!(row.save_tokens(claim, minted), theirs, "{history} {number}");
+                        assert_eq!(stored(&world, id).await, modelled(&row), "{history} {number}");
+                        if pick(4) == 0 {
+                            continue;
+                        }
+                    }
+                    let theirs = broker.conclude(claim, &outcome()).await.expect("an answer");
+                    assert_eq!(row.conclude(claim, outcome()), theirs, "{history} {number}");
                 }
                 6 if pick(3) == 0 => {
                     let token = format!("fake-seed-{number}");
@@ -164,6 +179,53 @@ async fn the_rows_do_what_the_model_does(world: World) {
         }
         write!(world, tx => tx.delete_credential(id).await).expect("deleted");
     }
+}
+
+async fn saving_tokens_waits_for_no_other_writer(world: World) {
+    let broker = broker(&world);
+    let key = create(&world, "one", seeded("fake-rt")).await.to_string();
+    let claimed = broker.claim(&key, "a").await.expect("an answer").expect("claimed");
+    let Outcome::Minted(minted) = minted(1, now(&world), true, false) else { panic!("a token") };
+    // SQLite has one writer, whoever it is.
+    let has_turns = !world.address.starts_with("sqlite:");
+    let (inside, go) = (&Notify::new(), &Notify::new());
+    let writer = async {
+        write!(world, tx => {
+            inside.notify_one();
+            if has_turns {
+                go.notified().await;
+            }
+            tx.create_role("lab", Some("other"), &RolePatch::default()).await
+        })
+    };
+    let saver = async {
+        inside.notified().await;
+        let saved = broker.save_tokens(&claimed, &minted).await;
+        go.notify_one();
+        saved
+    };
+    let (written, saved) = tokio::join!(writer, saver);
+    written.expect("a role");
+    assert!(saved.expect("an answer"));
+}
+
+async fn tokens_that_were_saved_are_announced_by_the_next_attempt(world: World) {
+    let broker = broker(&world);
+    let id = create(&world, "one", seeded("fake-rt")).await;
+    let claimed = broker.claim(&id.to_string(), "a").await.expect("an answer").expect("claimed");
+    let Outcome::Minted(minted) = minted(1, now(&world), true, false) else { panic!("a token") };
+    assert!(broker.save_tokens(&claimed, &minted).await.expect("an answer"));
+    // The process is gone. Nobody is at it, and nobody has to wait for a lease.
+    assert_eq!(broker.due(10, &[]).await.expect("an answer").next, Some(Duration::from_secs(40)));
+    world.pass(41);
+    let before = read!(world, tx => tx.last_change().await);
+    let claimed = broker.claim(&id.to_string(), "b").await.expect("an answer").expect("claimed");
+    assert!(!claimed.claim.after_interruption);
+    let sent = claimed.credential.material.refresh_token.expect("a token");
+    assert_eq!(sent.expose(), "fake-rt-1");
+    assert!(read!(world, tx => tx.last_change().await) > before, "proxies hear of the token");
+    let log = read!(world, tx => tx.attempts(id).await);
+    assert_eq!((log[0].id.as_str(), log[0].result.as_str(), log[0].rotated), ("a", "success", true));
 }
 
 async fn app(world: &World, provider: &str) -> OauthApp {
