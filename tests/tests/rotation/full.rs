@@ -103,7 +103,7 @@ async fn a_disk_that_is_full_costs_no_login() {
         // Nothing new can begin; what is under way ends.
         sleep(DELAY * 3).await;
         if kills {
-            assert!(console.log().contains("\"spooled\":true"), "{}", console.log());
+            assert!(console.log().contains("\"is_safe\":true"), "{}", console.log());
             console.kill().await;
             std::fs::remove_file(&filler).expect("removed");
             console = Console::start_at(&database, &settings).await;
