@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::answer::error_code;
 use crate::client::Client;
+use crate::credential::ClientAuth;
 use crate::form::{Form, accepting_json, basic_of, bearer_of, urlencoded};
 
 /// A grant to be taken back.
@@ -24,6 +25,8 @@ pub struct Revoke {
     pub client_id: Option<String>,
     /// The client's secret.
     pub client_secret: Option<Secret<String>>,
+    /// How the client says who it is, beside a form.
+    pub client_auth: ClientAuth,
 }
 
 /// How a provider wants a revocation.
@@ -78,12 +81,16 @@ fn form(revoke: &Revoke) -> Option<Form> {
         }
         RevokeStyle::Form => {
             fields.push(("token", Zeroizing::new(revoke.token.expose().clone())));
-            match (&revoke.client_id, &revoke.client_secret) {
-                (Some(id), Some(secret)) => {
+            match (&revoke.client_id, &revoke.client_secret, revoke.client_auth) {
+                (Some(id), Some(secret), ClientAuth::Basic) => {
                     headers.insert(AUTHORIZATION, basic_of(id, Some(secret)).ok()?);
                 }
-                (Some(id), None) => fields.push(("client_id", Zeroizing::new(id.clone()))),
-                (None, _) => {}
+                (Some(id), secret, _) => {
+                    fields.push(("client_id", Zeroizing::new(id.clone())));
+                    let secret = secret.as_ref().map(|secret| Zeroizing::new(secret.expose().clone()));
+                    fields.extend(secret.map(|secret| ("client_secret", secret)));
+                }
+                (None, ..) => {}
             }
         }
     }
@@ -118,6 +125,7 @@ mod tests {
             token: Secret::new("fake-rt".to_owned()),
             client_id: Some("client".to_owned()),
             client_secret: None,
+            client_auth: ClientAuth::Basic,
         };
         let body = |revoke: &Revoke| {
             let form = form(revoke).expect("a form");
@@ -127,6 +135,9 @@ mod tests {
         revoke.client_secret = Some(Secret::new("fake-cs".to_owned()));
         let basic = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode("client:fake-cs")));
         assert_eq!(body(&revoke), ("token=fake-rt".to_owned(), basic.ok()));
+        revoke.client_auth = ClientAuth::Post;
+        let both = "token=fake-rt&client_id=client&client_secret=fake-cs";
+        assert_eq!(body(&revoke), (both.to_owned(), None));
         revoke.style = RevokeStyle::Bearer;
         assert_eq!(body(&revoke), (String::new(), Some(HeaderValue::from_static("Bearer fake-rt"))));
         revoke.style = RevokeStyle::Grant;

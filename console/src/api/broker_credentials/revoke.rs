@@ -2,8 +2,8 @@
 
 use centaur_base::Secret;
 use centaur_base::oid::{BrokerCredentialId, Oid as _};
-use centaur_oauth::{Revocation, Revoke, RevokeStyle};
-use centaur_store::{BrokerCredential, ReadTx};
+use centaur_oauth::{ClientAuth, Revocation, Revoke, RevokeStyle};
+use centaur_store::{BrokerCredential, ClientAuthMethod, ReadTx};
 use serde_json::{Value, json};
 
 use super::super::answer::Result;
@@ -42,15 +42,27 @@ pub(super) async fn plan(tx: &mut ReadTx, row: &BrokerCredential, call: &Call) -
             let client = app.as_ref().map(|app| app.client_id.as_str()).unwrap_or_default();
             (RevokeStyle::Grant, format!("https://api.github.com/applications/{client}/grant"), access_token)
         }
+        "generic" => {
+            let generic = app.as_ref().and_then(|app| app.generic.as_ref());
+            let endpoint = generic.and_then(|generic| generic.revocation_endpoint.clone());
+            let Some(endpoint) = endpoint else { return Ok(Plan::Unsupported) };
+            (RevokeStyle::Form, endpoint, material.refresh_token.or(access_token))
+        }
         _ => return Ok(Plan::Unsupported),
     };
     let Some(token) = token else { return Ok(Plan::NoToken) };
     let endpoint = centaur_store::moved_endpoint(&call.app.config().broker.moved, Some(provider), &endpoint);
-    let (client_id, client_secret): (_, Option<Secret<String>>) = match (&app, style) {
-        (Some(app), RevokeStyle::Grant) => (Some(app.client_id.clone()), tx.app_secret(app.id).await?),
-        _ => (None, None),
+    let named = app.as_ref().filter(|app| style == RevokeStyle::Grant || app.generic.is_some());
+    let (client_id, client_secret): (_, Option<Secret<String>>) = match named {
+        Some(app) if app.is_public() => (Some(app.client_id.clone()), None),
+        Some(app) => (Some(app.client_id.clone()), tx.app_secret(app.id).await?),
+        None => (None, None),
     };
-    Ok(Plan::Ask(Revoke { style, endpoint, token, client_id, client_secret }))
+    let client_auth = match app.as_ref().and_then(|app| app.generic.as_ref()) {
+        Some(generic) if generic.client_auth == ClientAuthMethod::Basic => ClientAuth::Basic,
+        _ => ClientAuth::Post,
+    };
+    Ok(Plan::Ask(Revoke { style, endpoint, token, client_id, client_secret, client_auth }))
 }
 
 /// Whose a credential without an app is, by where it is refreshed.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::wire::{Reader, is_blank};
 
 /// All of them, in the order in which they are shown.
-pub(crate) const FIELDS: [&str; 10] = [
+pub(crate) const FIELDS: [&str; 11] = [
     "authorization_endpoint",
     "token_endpoint",
     "pkce",
@@ -19,6 +19,7 @@ pub(crate) const FIELDS: [&str; 10] = [
     "issuer",
     "jwks_uri",
     "profile_url",
+    "revocation_endpoint",
 ];
 
 pub(crate) const METHODS: [ClientAuthMethod; 3] =
@@ -54,6 +55,7 @@ pub(super) fn read(
         issuer: None,
         jwks_uri: None,
         profile_url: None,
+        revocation_endpoint: None,
     });
     let called = |url: &str| rules.check(url);
     // Nothing here calls it: a browser does.
@@ -66,6 +68,7 @@ pub(super) fn read(
     optional_url(reader, "issuer", &mut about.issuer, called);
     optional_url(reader, "jwks_uri", &mut about.jwks_uri, called);
     optional_url(reader, "profile_url", &mut about.profile_url, called);
+    optional_url(reader, "revocation_endpoint", &mut about.revocation_endpoint, called);
     if about.jwks_uri.is_some() && about.issuer.is_none() && reader.problems().under("issuer").is_empty() {
         reader.reject("issuer", "can't be blank where there is a jwks_uri");
     }
@@ -164,6 +167,7 @@ pub(super) fn shown(row: &OauthApp) -> Map<String, Value> {
         json!(about.map(|about| &about.issuer)),
         json!(about.map(|about| &about.jwks_uri)),
         json!(about.map(|about| &about.profile_url)),
+        json!(about.map(|about| &about.revocation_endpoint)),
     ];
     FIELDS.into_iter().map(str::to_owned).zip(values).collect()
 }

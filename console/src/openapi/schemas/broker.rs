@@ -204,6 +204,7 @@ fn generic_shown(of: Object) -> Object {
         .always("issuer", only(text()))
         .always("jwks_uri", only(text()))
         .always("profile_url", only(text()))
+        .always("revocation_endpoint", only(text()))
 }
 
 fn generic_written(of: Object) -> Object {
@@ -225,4 +226,5 @@ fn generic_written(of: Object) -> Object {
         .maybe("issuer", only(text(), "Who signs its id tokens; without one, none are asked for."))
         .maybe("jwks_uri", only(text(), "The keys of the issuer; found by discovery without it."))
         .maybe("profile_url", only(text(), "Where the account of a token can be read."))
+        .maybe("revocation_endpoint", only(text(), "Where a grant is taken back, as RFC 7009 has it."))
 }

@@ -25,6 +25,9 @@ pub struct GenericProvider {
     pub jwks_uri: Option<String>,
     /// Where the account of a token can be read.
     pub profile_url: Option<String>,
+    /// Where a grant is taken back (RFC 7009).
+    #[serde(default)]
+    pub revocation_endpoint: Option<String>,
 }
 
 impl GenericProvider {
@@ -35,6 +38,7 @@ impl GenericProvider {
             ("issuer", self.issuer != after.issuer),
             ("jwks_uri", self.jwks_uri != after.jwks_uri),
             ("profile_url", self.profile_url != after.profile_url),
+            ("revocation_endpoint", self.revocation_endpoint != after.revocation_endpoint),
         ];
         members.into_iter().find(|(_, moved)| *moved).map(|(member, _)| member)
     }

@@ -11,7 +11,7 @@ use crate::console::Console;
 use crate::on_both;
 use crate::stand_in::{Client, StandIn};
 
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "authorization_endpoint",
     "token_endpoint",
     "pkce",
@@ -22,6 +22,7 @@ const FIELDS: [&str; 10] = [
     "issuer",
     "jwks_uri",
     "profile_url",
+    "revocation_endpoint",
 ];
 
 fn described() -> Value {
@@ -74,6 +75,7 @@ async fn the_members_are_those_of_generic_alone() {
         ("jwks_uri", json!("https://10.0.0.1/k"), "must not point to a loopback"),
         ("profile_url", json!("ftp://idp.example"), "must be an https URL"),
         ("issuer", json!("idp"), "must be an https URL"),
+        ("revocation_endpoint", json!("https://10.0.0.1/r"), "must not point to a loopback"),
         ("authorization_endpoint", json!("javascript:alert(1)"), "must be an https URL"),
         ("api_hosts", json!([]), hosts),
         ("api_hosts", json!(["https://x"]), hosts),
@@ -177,6 +179,7 @@ async fn a_provider_stays_where_it_is_while_it_has_credentials() {
         ("token_endpoint", elsewhere["token_endpoint"].clone()),
         ("profile_url", json!(format!("{there}/you"))),
         ("issuer", json!(there)),
+        ("revocation_endpoint", json!(format!("{there}/revoke"))),
     ] {
         let details = world.console.patch(&own, json!({key:value})).await.details();
         assert_eq!(details, json!({key:["cannot change while minted credentials exist"]}));
@@ -205,6 +208,35 @@ async fn a_client_names_itself_as_it_was_told_to() {
         let credential = world.only_credential().await;
         assert_eq!((&credential["provider_subject"], &credential["health"]), (&json!("7"), &json!("static")));
         assert_eq!(world.idp.issuer.seen("/me")[0].headers["authorization"], "Bearer fake-at");
+    }
+}
+
+async fn a_grant_is_taken_back_where_the_app_says() {
+    for (auth, client, form) in [
+        ("post", Client::Post, "token=fake-rt&client_id=client-1&client_secret=fake-client-secret"),
+        ("basic", Client::Basic, "token=fake-rt"),
+        ("none", Client::Public, "token=fake-rt&client_id=client-1"),
+    ] {
+        let change =
+            json!({"client_auth":auth,"profile_url":"ISSUER/me","revocation_endpoint":"ISSUER/revoke"});
+        let world = world(change, &[]).await;
+        world.idp.issuer.answer("/me", 200, json!({"sub":"ada"}));
+        let sent = world.browser.start(&world.console, "own").await;
+        let answer = json!({"access_token":"fake-at","refresh_token":"fake-rt","expires_in":3600});
+        let code = world.idp.code_for(&sent, 200, &answer, client);
+        world.browser.back(&world.console, "own", &sent, &code).await.says(200, "Connected");
+        let minted = world.only_credential().await;
+        let id = |value: &Value| value.as_str().expect("an id").to_owned();
+        let wrapper = format!("/api/v1/static_secrets/{}", id(&minted["wrapping_static_secret_id"]));
+        world.console.delete(&wrapper).await.expect(204);
+        world.idp.issuer.answer("/revoke", 200, json!({}));
+        let gone = format!("{CREDENTIALS}/{}?revoke=true", id(&minted["id"]));
+        let gone = world.console.delete(&gone).await.data(200);
+        assert_eq!(gone["revocation"], json!({"result":"revoked","code":null}));
+        let asked = world.idp.issuer.seen("/revoke").pop().expect("a call");
+        assert_eq!((asked.method.as_str(), asked.body.as_str()), ("POST", form), "{auth}");
+        let named = asked.headers.get("authorization").is_some_and(|value| value.starts_with("Basic "));
+        assert_eq!(named, client == Client::Basic);
     }
 }
 
@@ -241,5 +273,6 @@ on_both!(
     an_issuer_is_discovered_and_its_tokens_are_verified,
     a_provider_stays_where_it_is_while_it_has_credentials,
     a_client_names_itself_as_it_was_told_to,
+    a_grant_is_taken_back_where_the_app_says,
     what_was_minted_is_refreshed_the_same_way,
 );
