@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -104,6 +105,13 @@ impl Reply {
     }
 }
 
+/// The program itself, beside these tests, where a build of the workspace puts it.
+pub(crate) fn program() -> PathBuf {
+    let tests = std::env::current_exe().expect("where the tests are");
+    let built = tests.ancestors().nth(2).expect("a target directory");
+    built.join("centaur-console")
+}
+
 impl Console {
     pub(crate) async fn start() -> Self {
         Self::with(&[]).await
@@ -179,7 +187,7 @@ impl Console {
             described::check(method, path, head.status.as_u16(), &head.headers, &text);
             Reply { status: head.status.as_u16(), headers: head.headers, text }
         };
-        tokio::time::timeout(Duration::from_secs(20), call).await.expect("an answer in time")
+        tokio::time::timeout(Duration::from_mins(1), call).await.expect("an answer in time")
     }
 
     async fn with_key(&self, method: &str, path: &str, body: String) -> Reply {

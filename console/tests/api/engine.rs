@@ -76,6 +76,13 @@ async fn an_unchanged_configuration_is_neither_read_nor_built_again() {
     assert_eq!(console.app.sync_counts().builds, after.builds + 1);
 }
 
+/// Until so many proxies wait.
+async fn until_waiting(console: &Console, count: u64) {
+    while console.metric("console_sync_waiting").await < count {
+        tokio::task::yield_now().await;
+    }
+}
+
 async fn a_change_wakes_those_it_names_and_the_build_is_shared() {
     let console = Console::start().await;
     let (one, two) = (member(&console, "one").await, member(&console, "two").await);
@@ -91,8 +98,8 @@ async fn a_change_wakes_those_it_names_and_the_build_is_shared() {
     let before = console.app.sync_counts();
     let waiting =
         join_all(many.iter().zip(&hashes).map(|(member, hash)| waits(&console, member, hash, "wait=20")));
-    let (answers, unchanged, ()) = tokio::join!(waiting, waits(&console, &one, &quiet, "wait=2"), async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+    let (answers, unchanged, ()) = tokio::join!(waiting, waits(&console, &one, &quiet, "wait=5"), async {
+        until_waiting(&console, 4).await;
         grant(&console, &two, "more").await;
     });
     assert_eq!(unchanged, json!({"config_hash":quiet}), "it was not woken");
@@ -108,9 +115,9 @@ async fn a_change_wakes_those_it_names_and_the_build_is_shared() {
     let path = format!("/api/v1/proxies/{}", many[0].proxy);
     let (swapped, unchanged, ()) = tokio::join!(
         waits(&console, &many[0], &hashes[0], "wait=20"),
-        waits(&console, &many[1], &hashes[1], "wait=2"),
+        waits(&console, &many[1], &hashes[1], "wait=5"),
         async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            until_waiting(&console, 2).await;
             console.patch(&path, json!({"principal_id":one.principal})).await.expect(200);
         }
     );

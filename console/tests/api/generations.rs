@@ -126,7 +126,7 @@ async fn a_wait_is_answered_by_the_acknowledgement() {
     // A proxy that waits for a change has acknowledged one that changes nothing for it as soon as it is committed.
     let hash = w.obey().await;
     let path = format!("/api/v1/principals/{}", w.principal);
-    let (kept, waited) = tokio::join!(w.sync(Some(&hash), &[("prefer", "wait=3")]), async {
+    let (kept, waited) = tokio::join!(w.sync(Some(&hash), &[("prefer", "wait=10")]), async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let written = w.console.put(&path, json!({"name":"Renamed"})).await;
         written.expect(200);
@@ -198,12 +198,13 @@ async fn a_wait_hears_of_an_acknowledgement_at_another_replica() {
 async fn what_ends_by_itself_is_in_sync_until_then() {
     let w = world().await;
     let secret = w.console.make("/api/v1/static_secrets", secret("s", "a.test", "fake-value")).await;
-    let soon = centaur_store::Micros(w.console.app.store().clock().now().0 + 1_500_000);
+    let soon = centaur_store::Micros(w.console.app.store().clock().now().0 + 5_000_000);
     let data = json!({"principal_id":w.principal,"static_secret_id":secret,"expires_at":soon});
     w.console.make("/api/v1/grants", data).await;
     w.obey().await;
     assert_eq!(w.shown().await["in_sync"], true);
-    tokio::time::sleep(Duration::from_millis(1_600)).await;
+    let left = soon.0 - w.console.app.store().clock().now().0;
+    tokio::time::sleep(Duration::from_micros(left.max(0).unsigned_abs() + 100_000)).await;
     assert_eq!(w.shown().await["in_sync"], false);
     w.obey().await;
     assert_eq!(w.shown().await["in_sync"], true);

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::console::{Console, secret};
+use crate::console::{Console, program, secret};
 use crate::on_both;
 
 const ONE: &str = "one:BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
@@ -30,7 +30,7 @@ async fn values_are_sealed_anew_while_the_console_serves() {
 
     let both = format!("{TWO},{ONE}");
     let console = Console::at(console.stop().await, &[("CENTAUR_CONSOLE_ENCRYPTION_KEYS", &both)]).await;
-    let mut child = Command::new(env!("CARGO_BIN_EXE_centaur-console"))
+    let mut child = Command::new(program())
         .args(["rewrap", "--batch", "3"])
         .env_clear()
         .env("DATABASE_URL", console.database())

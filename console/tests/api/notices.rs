@@ -60,7 +60,7 @@ impl Receiver {
                 sleep(Duration::from_millis(10)).await;
             }
         };
-        timeout(Duration::from_secs(20), wait).await.expect("notices");
+        timeout(Duration::from_mins(1), wait).await.expect("notices");
         self.got.lock().expect("the list").clone()
     }
 }
@@ -124,7 +124,7 @@ async fn a_notice_that_was_refused_is_counted_and_kept() {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(Duration::from_secs(20), counted).await.expect("counted");
+    timeout(Duration::from_mins(1), counted).await.expect("counted");
     let now = centaur_store::Micros(i64::MAX);
     let mut tx = console.app.store().read().await.expect("a transaction");
     assert_eq!(tx.due_notice(now).await.expect("an answer").expect("it is kept").tries, 1);

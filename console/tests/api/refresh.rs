@@ -79,12 +79,19 @@ async fn a_seed_reaches_the_proxy_and_so_does_its_death() {
     assert_eq!((&log[0]["result"], &log[0]["code"]), (&json!("dead"), &json!("invalid_grant")));
     assert_eq!((&log[1]["result"], &log[1]["rotated"]), (&json!("success"), &json!(true)));
 
-    let metrics = console.send("GET", "/metrics", &[], "").await.text;
+    let dead = format!("broker_credential_dead{{credential_id=\"{id}\",reason=\"invalid_grant\"}} 1");
+    // Rows are counted when there is time.
+    let metrics = loop {
+        let metrics = console.send("GET", "/metrics", &[], "").await.text;
+        if metrics.contains(&dead) {
+            break metrics;
+        }
+        sleep(Duration::from_millis(20)).await;
+    };
     let attempts = |labels: &str| format!("broker_refresh_attempts_total{{credential_id=\"{id}\",{labels}}}");
     for line in [
         format!("{} 2", attempts("result=\"success\",error_code=\"\"")),
         format!("{} 1", attempts("result=\"unrecoverable_error\",error_code=\"invalid_grant\"")),
-        format!("broker_credential_dead{{credential_id=\"{id}\",reason=\"invalid_grant\"}} 1"),
         "broker_unsaved_seconds_count 3".to_owned(),
         "broker_rotation_pending 0".to_owned(),
         "broker_interrupted_total 0".to_owned(),

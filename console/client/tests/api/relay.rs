@@ -93,6 +93,11 @@ impl Relay {
         self.state.lock().expect("no panic").rules.push(rule);
     }
 
+    /// How many calls are still to fail: one that has arrived is not among them.
+    pub(crate) fn pending(&self) -> usize {
+        self.state.lock().expect("no panic").rules.iter().map(|rule| rule.times).sum()
+    }
+
     /// Forgets the calls and the faults.
     pub(crate) fn reset(&self) {
         *self.state.lock().expect("no panic") = State::default();

@@ -135,7 +135,7 @@ async fn what_is_not_signed_by_the_issuer_is_refused() {
 
 #[tokio::test]
 async fn keys_rotate_and_are_read_again_but_not_without_end() {
-    let world = World::new().await;
+    let (world, since) = (World::new().await, std::time::Instant::now());
     let keys: Vec<_> = ["k1", "k2", "k3"].map(|id| Key::new(id, Algorithm::Es256)).into();
     world.issuer.use_keys([keys[0].clone()]);
     let reads = || world.issuer.seen("/jwks").len();
@@ -149,7 +149,9 @@ async fn keys_rotate_and_are_read_again_but_not_without_end() {
     for _ in 0..10 {
         assert_eq!(world.code(&keys[2].sign(&claims())).await, "id_token_key_unknown");
     }
-    assert_eq!(reads(), 4);
+    // One more is allowed every ten seconds.
+    let most = 4 + since.elapsed().as_secs() / 10;
+    assert!((4..=most).contains(&(reads() as u64)), "{}", reads());
     assert_eq!(world.code(&keys[0].sign(&claims())).await, "taken", "the known ones stay");
 }
 

@@ -217,7 +217,7 @@ async fn what_changed_meanwhile_is_not_written_over_unless_forced() {
     world.done(&["roles", "create", "support"]).await;
     let words = ["roles", "create", "support", "--name", "Mine", "--update"];
     // Somebody writes between the read and the write.
-    world.relay.fail("PUT", 1, Fault::Late(Duration::from_millis(300)));
+    world.relay.fail("PUT", 1, Fault::Late(Duration::from_secs(3)));
     let child = world.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     while world.relay.lines().iter().filter(|line| line.starts_with("GET")).count() < 2 {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -267,7 +267,7 @@ async fn assignments_that_other_consoles_refuse_as_done_are_done_and_other_refus
 async fn an_interrupt_finishes_the_step_under_way_and_tells_what_was_applied() {
     let world = World::new().await;
     world.secret("key", "a.test").await;
-    world.relay.fail("PUT /api/v1/roles", 1, Fault::Late(Duration::from_millis(500)));
+    world.relay.fail("PUT /api/v1/roles", 1, Fault::Late(Duration::from_secs(3)));
     let words = ["roles", "grant", "support", "--secret", "key"];
     let child = world.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let id = i32::try_from(child.id().unwrap()).unwrap();
@@ -275,7 +275,9 @@ async fn an_interrupt_finishes_the_step_under_way_and_tells_what_was_applied() {
     while world.relay.lines().len() < 8 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    while world.relay.pending() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let pid = rustix::process::Pid::from_raw(id).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let outcome = Outcome::of(child.wait_with_output().await.unwrap());

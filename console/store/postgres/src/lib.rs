@@ -100,7 +100,7 @@ impl Server {
     fn wait(&self, runs: bool) {
         let since = Instant::now();
         while self.directory.join(".s.PGSQL.5432").exists() != runs {
-            if since.elapsed() > Duration::from_secs(30) {
+            if since.elapsed() > Duration::from_mins(2) {
                 let log = |name| std::fs::read_to_string(self.directory.join(name)).unwrap_or_default();
                 let what = if runs { "start" } else { "stop" };
                 panic!("PostgreSQL did not {what}:\n{}\n{}", log("initdb.log"), log("server.log"));
@@ -126,7 +126,7 @@ impl Server {
         loop {
             match PgConnection::connect(&self.address("postgres")).await {
                 Ok(connection) => return connection,
-                Err(error) if since.elapsed() > Duration::from_secs(20) => panic!("no connection: {error}"),
+                Err(error) if since.elapsed() > Duration::from_mins(2) => panic!("no connection: {error}"),
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }

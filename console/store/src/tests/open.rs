@@ -80,14 +80,14 @@ async fn a_write_that_the_engine_gave_up_is_tried_again() {
     write!(world, tx => tx.set_principal_defaults(DEFAULTS).await).expect("set");
     // Takes a row first and its turn later, which no writer of the store does: each waits for the other.
     let mut other = world.store.pools().write().await.expect("a transaction");
+    // The server ends the one whose own time finds the circle: the writer.
+    other.execute("SET LOCAL deadlock_timeout = '1min'", vec![]).await.expect("set");
     other.execute("UPDATE settings SET updated_at = 1", vec![]).await.expect("a row");
     let tries = Arc::new(AtomicU32::new(0));
     let writer = set_defaults(world.store.clone(), tries.clone());
     while tries.load(Ordering::SeqCst) == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    // The server ends the one that has waited longest.
     other.execute("UPDATE ledger SET turn = turn WHERE id = 1", vec![]).await.expect("the writer gave way");
     other.commit().await.expect("committed");
     writer.await.expect("a task").expect("tried again");
@@ -97,7 +97,7 @@ async fn a_write_that_the_engine_gave_up_is_tried_again() {
 #[tokio::test]
 async fn a_writer_waits_for_the_one_of_another_process() {
     let world = World::sqlite().await;
-    let options = Options { patience: Duration::from_millis(20), ..Options::new(ring(&["a"])) };
+    let options = Options { patience: Duration::from_millis(300), ..Options::new(ring(&["a"])) };
     let hasty = Store::open(&world.address, options).await.expect("a store");
     let other = world.store.pools().write().await.expect("a transaction");
     let tries = Arc::new(AtomicU32::new(0));

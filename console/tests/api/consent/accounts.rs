@@ -38,7 +38,7 @@ impl World {
                 sleep(Duration::from_millis(20)).await;
             }
         };
-        timeout(Duration::from_secs(30), wait).await.expect("it comes about")
+        timeout(Duration::from_secs(90), wait).await.expect("it comes about")
     }
 }
 
