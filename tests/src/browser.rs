@@ -1,11 +1,13 @@
 //! A real browser: Chromium, driven by Playwright in a process of its own.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::time::timeout;
 
 use crate::tools::node;
 use crate::wait::within;
@@ -109,7 +111,9 @@ impl Browser {
     async fn ask(&mut self, command: Value) -> Value {
         let line = format!("{command}\n");
         self.commands.write_all(line.as_bytes()).await.expect("the browser listens");
-        let answer = within(&format!("the browser to {command}"), self.answers.next_line()).await;
+        // The first one waits for it to start.
+        let answer = timeout(Duration::from_mins(1), self.answers.next_line()).await;
+        let answer = answer.unwrap_or_else(|_| panic!("a minute for the browser to {command}"));
         let answer = answer.expect("readable").expect("the browser goes on");
         let answer: Value = serde_json::from_str(&answer).expect("JSON");
         assert!(answer["error"].is_null(), "{command}: {}", answer["error"]);

@@ -17,7 +17,8 @@ pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
 pub async fn eventually(what: &str, mut probe: impl AsyncFnMut() -> bool) {
     within(what, async {
         while !probe().await {
-            tokio::task::yield_now().await;
+            // Whoever is waited for needs the processor.
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     })
     .await;

@@ -59,7 +59,7 @@ async fn the_runner_reports_what_does_not_hold() {
     ]
     .concat();
     std::fs::write(dir.path().join("path.toml"), file).expect("write");
-    let ran = attack(&["--patience", "1000", "--corpus", &dir.path().display().to_string()]).await;
+    let ran = attack(&["--patience", "5000", "--corpus", &dir.path().display().to_string()]).await;
     let text = ran.failed().stdout();
     for broken in ["status", "never", "sees", "lines"] {
         assert!(text.contains(&format!("  {broken}: ")), "{broken} held:\n{text}");

@@ -5,7 +5,7 @@ use centaur_e2e::{Request, World};
 
 #[tokio::test]
 async fn a_head_that_does_not_come_is_not_waited_for() {
-    let w = World::usual().proxy_keys("  timeouts: {request_head: \"200ms\"}").start().await;
+    let w = World::usual().proxy_keys("  timeouts: {request_head: \"2s\"}").start().await;
     let mut slow = w.http().await;
     slow.send("GET / HTTP/1.1\r\nHost: b.te").await;
     if let Some(reply) = slow.try_reply().await {
@@ -19,7 +19,7 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_handshake_that_does_not_come_is_not_waited_for() {
-    let w = World::usual().proxy_keys("  timeouts: {tls_handshake: \"200ms\"}").start().await;
+    let w = World::usual().proxy_keys("  timeouts: {tls_handshake: \"2s\"}").start().await;
     let mut silent = w.connect("https").await;
     silent.rest().await;
     let mut half = w.connect("https").await;
@@ -31,7 +31,7 @@ async fn a_handshake_that_does_not_come_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_tunnel_in_which_nothing_is_said_is_closed() {
-    let w = World::usual().proxy_keys("  timeouts: {tunnel_first_byte: \"200ms\"}").start().await;
+    let w = World::usual().proxy_keys("  timeouts: {tunnel_first_byte: \"2s\"}").start().await;
     w.connect("tunnel").await.rest().await;
     let mut opened = w.tunnel(&w.at("b.test")).await;
     opened.rest().await;
@@ -50,7 +50,7 @@ async fn an_idle_connection_is_closed_after_its_answer() {
 
 #[tokio::test]
 async fn a_body_that_stops_is_given_up() {
-    let w = World::usual().proxy_keys("  timeouts: {stalled_body: \"300ms\"}").start().await;
+    let w = World::usual().proxy_keys("  timeouts: {stalled_body: \"2s\"}").start().await;
     let host = w.plain_at("b.test");
     let mut conn = w.http().await;
     conn.send(format!("POST /body HTTP/1.1\r\nHost: {host}\r\nContent-Length: 10\r\n\r\nhalf")).await;
@@ -63,7 +63,7 @@ async fn a_body_that_stops_is_given_up() {
 
 #[tokio::test]
 async fn an_origin_that_does_not_answer_is_given_up() {
-    let w = World::usual().proxy_keys("  upstream_response_header_timeout: \"200ms\"").start().await;
+    let w = World::usual().proxy_keys("  upstream_response_header_timeout: \"2s\"").start().await;
     let reply = Request::get(&w.at("b.test"), "/wait").on(&mut w.https("b.test").await).await;
     assert!(matches!(reply.status, 502 | 504), "{reply:?}");
     assert!(reply.code().is_some());

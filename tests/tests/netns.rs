@@ -114,7 +114,7 @@ fn curl(sandbox: &Sandbox, w: &World, args: &[&str]) -> Tool {
     let header = format!("Authorization: Bearer {PLACEHOLDER}");
     sandbox
         .tool("curl")
-        .args(&["-sS", "--fail", "--max-time", "5", "--cacert", &w.path("ca.crt"), "-H", &header])
+        .args(&["-sS", "--fail", "--max-time", "20", "--cacert", &w.path("ca.crt"), "-H", &header])
         .args(args)
 }
 
@@ -173,7 +173,7 @@ async fn names_lead_to_the_proxy_and_there_is_no_route_out() {
         .await;
     lead_to_origin(&w);
     // The sandbox's resolver is the proxy; this mount namespace is the test's own.
-    std::fs::write(w.path("resolv.conf"), "nameserver 10.77.0.1\noptions timeout:1 attempts:2\n")
+    std::fs::write(w.path("resolv.conf"), "nameserver 10.77.0.1\noptions timeout:5 attempts:2\n")
         .expect("write");
     sh(&format!("mount --bind {} $(readlink -f /etc/resolv.conf)", w.path("resolv.conf")));
 
@@ -217,7 +217,7 @@ async fn sni_only_relays_what_is_allowed_and_closes_on_the_rest() {
             "-sS",
             "--fail",
             "--max-time",
-            "5",
+            "20",
             "--cacert",
             &w.path("origin.pem"),
             "--resolve",

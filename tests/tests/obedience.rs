@@ -198,7 +198,7 @@ impl Brief {
         ]
         .into();
         let config = Config::from_env(|name| env.get(name).map(|value| (*value).to_owned()), false);
-        let config = Config { max_age: Duration::from_secs(2), ..config.expect("settings") };
+        let config = Config { max_age: Duration::from_secs(6), ..config.expect("settings") };
         let server = Server::start(config).await.expect("a console");
         let url = format!("http://{}", server.address());
         let (stop, stopped) = oneshot::channel::<()>();

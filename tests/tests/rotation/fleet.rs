@@ -42,7 +42,9 @@ pub(crate) struct Report {
 type Sent = (String, u32, Instant);
 
 impl Fleet {
-    pub(crate) async fn make(api: &Api, provider: &Provider, count: usize) -> Self {
+    /// So many credentials whose refreshes may take `limit` seconds: a call that is given up is one that may have cost its
+    /// login.
+    pub(crate) async fn make(api: &Api, provider: &Provider, count: usize, limit: u32) -> Self {
         let principal = id(&api.make("principals", json!({"foreign_id": "edge"})).await);
         let mut fleet = Self {
             current: BTreeMap::new(),
@@ -55,7 +57,7 @@ impl Fleet {
             let family = fleet.family();
             let data = json!({
                 "foreign_id": format!("c{number}"), "token_endpoint": provider.url(), "client_id": "client-1",
-                "refresh_token": first_token(&family), "refresh_timeout_seconds": 1,
+                "refresh_token": first_token(&family), "refresh_timeout_seconds": limit,
             });
             let credential = id(&api.make("broker_credentials", data).await);
             if number < WATCHED {

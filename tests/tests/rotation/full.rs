@@ -17,7 +17,7 @@ use crate::{SETTINGS, SHORT, print};
 /// Set in the inner run.
 const INSIDE: &str = "CENTAUR_E2E_INSIDE";
 /// So long that some call is always under way.
-const DELAY: Duration = Duration::from_millis(400);
+const DELAY: Duration = Duration::from_secs(1);
 
 /// Runs the test called `name` again in namespaces of its own; true in the inner run.
 fn inside(name: &str) -> bool {
@@ -86,7 +86,7 @@ async fn a_disk_that_is_full_costs_no_login() {
     provider.lifetime(SHORT);
     provider.delay(DELAY);
     let mut console = Console::start_at(&database, &settings).await;
-    let fleet = Fleet::make(&console.api(), &provider, 20).await;
+    let fleet = Fleet::make(&console.api(), &provider, 20, 10).await;
     for kills in [false, true, false, true] {
         // A clean end empties the journal, so that the next writes need room.
         console.stop().await;

@@ -60,7 +60,7 @@ async fn survive(database: &Database, replicas: usize, kills: u64, delay: Durati
     for _ in 0..replicas {
         consoles.push(start().await);
     }
-    let mut fleet = Fleet::make(&consoles[0].api(), &provider, CREDENTIALS).await;
+    let mut fleet = Fleet::make(&consoles[0].api(), &provider, CREDENTIALS, 1).await;
     let (newest, watched) = watch::channel(consoles[0].api());
     let watching = fleet.watch(watched);
     for kill in 1..=kills {
@@ -98,7 +98,7 @@ async fn a_database_that_comes_and_goes_costs_no_login() {
     provider.delay(DELAY);
     let console = Console::start_at(database.address(), &SETTINGS).await;
     let api = console.api();
-    let fleet = Fleet::make(&api, &provider, 100).await;
+    let fleet = Fleet::make(&api, &provider, 100, 10).await;
     let (newest, watched) = watch::channel(api.clone());
     let watching = fleet.watch(watched);
     for _ in 0..8 {

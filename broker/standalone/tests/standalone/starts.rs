@@ -74,7 +74,7 @@ async fn it_rereads_on_hangup_stores_what_is_under_way_on_term_and_says_no_secre
     process.signal("-TERM");
     // It still serves, and says that nothing new comes.
     let (answer, ()) = tokio::join!(process.ask("a"), async {
-        sleep(Duration::from_millis(50)).await;
+        sleep(Duration::from_secs(2)).await;
         world.provider.hold(false);
     });
     let token = answer.expect("an answer").token();
