@@ -399,7 +399,7 @@ async fn a_program_that_is_given_up_dies_with_what_it_started() {
         Err(_) => true,
     };
     for pid in text.split_whitespace() {
-        for _ in 0..400 {
+        for _ in 0..12_000 {
             if gone(pid) {
                 break;
             }

@@ -169,7 +169,11 @@ fn cover(stage: &Staging, path: &Path) -> Result<(), IsolationError> {
     if fs::symlink_metadata(path).is_err() {
         return Ok(());
     }
-    bind(&stage.empty(), path)
+    match bind(&stage.empty(), path) {
+        // Gone since it was looked at.
+        Err(_) if fs::symlink_metadata(path).is_err() => Ok(()),
+        bound => bound,
+    }
 }
 
 fn bind(from: &Path, onto: &Path) -> Result<(), IsolationError> {

@@ -23,7 +23,7 @@ fn host_service() -> u16 {
 #[test]
 fn a_service_on_the_hosts_loopback_is_out_of_reach() {
     let url = format!("http://127.0.0.1:{}/", host_service());
-    let curl = ["curl", "-sS", "-m", "5", "--noproxy", "*", &url];
+    let curl = ["curl", "-sS", "-m", "60", "--noproxy", "*", &url];
     let inside = outcome(&mut run(&[], &curl));
     assert_eq!(inside.code, Some(7), "{}{}", inside.out, inside.err);
     let twin = outcome(&mut run(&["--cooperative"], &curl));
@@ -42,7 +42,7 @@ fn a_unix_socket_of_the_host_is_out_of_reach() {
         }
     });
     let curl =
-        ["curl", "-sS", "-m", "5", "--noproxy", "*", "--unix-socket", path.to_str().unwrap(), "http://x/"];
+        ["curl", "-sS", "-m", "60", "--noproxy", "*", "--unix-socket", path.to_str().unwrap(), "http://x/"];
     let inside = outcome(run(&[], &curl).env("SSH_AUTH_SOCK", &path));
     assert_eq!(inside.code, Some(7), "{}{}", inside.out, inside.err);
     let twin = outcome(&mut run(&["--cooperative"], &curl));

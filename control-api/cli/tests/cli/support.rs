@@ -136,7 +136,7 @@ pub(crate) fn runs_somewhere(word: &str) -> bool {
 
 /// Waits for a condition that another process brings about.
 pub(crate) fn eventually(mut condition: impl FnMut() -> bool) -> bool {
-    for _ in 0..500 {
+    for _ in 0..6_000 {
         if condition() {
             return true;
         }

@@ -29,7 +29,7 @@ pub(super) const PRINCIPAL: &str = "local";
 /// Ten years, in hours.
 const CA_HOURS: i64 = 10 * 365 * 24;
 /// The console is this process; a first answer that takes longer does not come.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Registers it if need be, starts it on `tunnel`, and waits until it has its configuration.
 pub(super) async fn start(

@@ -19,7 +19,7 @@ use super::baits::REACHED;
 use super::probes::Outcome;
 
 /// Nothing inside takes longer than this, as nothing leaves the machine.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 type Way = (&'static str, fn() -> Outcome);
 
