@@ -1,8 +1,7 @@
 //! A provider that an app describes (docs/consent.md). Whether it gives refresh tokens is its affair: a credential that has
 //! one is refreshed, another is not.
 
-use centaur_oauth::ClientAuth;
-use centaur_store::{ClientAuthMethod, OauthApp};
+use centaur_store::{OauthApp, client_auth};
 
 use super::strategy::{GrantedScopes, Identity, Issuer, IssuerKeys, Profile, Strategy, texts};
 
@@ -21,10 +20,7 @@ pub(super) fn strategy(app: &OauthApp) -> Option<Strategy> {
         scope_param: about.scope_param.clone(),
         scope_separator: about.scope_separator.clone(),
         pkce: about.pkce,
-        client_auth: match about.client_auth {
-            ClientAuthMethod::Basic => ClientAuth::Basic,
-            ClientAuthMethod::Post | ClientAuthMethod::None => ClientAuth::Post,
-        },
+        client_auth: client_auth(app),
         granted_scopes: GrantedScopes::ListedOrArray,
         identity,
         profile: about.profile_url.clone().map(Profile::Generic),

@@ -135,7 +135,7 @@ fn sends_scopes(app: &OauthApp) -> bool {
 }
 
 /// How the client of an app says who it is. One without a secret names itself in the form.
-pub(crate) fn client_auth(app: &OauthApp) -> ClientAuth {
+pub fn client_auth(app: &OauthApp) -> ClientAuth {
     match app.generic.as_ref().map(|generic| generic.client_auth) {
         Some(ClientAuthMethod::Basic) => ClientAuth::Basic,
         Some(ClientAuthMethod::Post | ClientAuthMethod::None) | None => ClientAuth::Post,

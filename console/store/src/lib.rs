@@ -59,7 +59,7 @@ pub use api_keys::{ApiKey, NewApiKey};
 pub use apps::{AppPatch, AutoGrant, ClientAuthMethod, GenericProvider, OauthApp};
 pub use attempts::{LoginLimits, LoginSource, LoginTurn};
 pub use audit::{AuditActor, AuditEvent, AuditFilter, Chain, Link, Verified};
-pub use broker::{Broker, MovedProviders, SpoolSeal, moved_endpoint};
+pub use broker::{Broker, MovedProviders, SpoolSeal, client_auth, moved_endpoint};
 pub use changes::{Change, Moved};
 pub use counters::Counts;
 pub use credentials::{

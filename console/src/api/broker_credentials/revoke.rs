@@ -3,7 +3,7 @@
 use centaur_base::Secret;
 use centaur_base::oid::{BrokerCredentialId, Oid as _};
 use centaur_oauth::{ClientAuth, Revocation, Revoke, RevokeStyle};
-use centaur_store::{BrokerCredential, ClientAuthMethod, ReadTx};
+use centaur_store::{BrokerCredential, ReadTx, client_auth};
 use serde_json::{Value, json};
 
 use super::super::answer::Result;
@@ -58,10 +58,7 @@ pub(super) async fn plan(tx: &mut ReadTx, row: &BrokerCredential, call: &Call) -
         Some(app) => (Some(app.client_id.clone()), tx.app_secret(app.id).await?),
         None => (None, None),
     };
-    let client_auth = match app.as_ref().and_then(|app| app.generic.as_ref()) {
-        Some(generic) if generic.client_auth == ClientAuthMethod::Basic => ClientAuth::Basic,
-        _ => ClientAuth::Post,
-    };
+    let client_auth = app.as_ref().map_or(ClientAuth::Post, client_auth);
     Ok(Plan::Ask(Revoke { style, endpoint, token, client_id, client_secret, client_auth }))
 }
 

@@ -145,13 +145,9 @@ impl Account {
     /// Which of a principal's labels are this account's.
     fn matched(&self, labels: &Labels) -> Vec<&'static str> {
         let wanted = self.labels();
-        let mut keys: Vec<_> = wanted
-            .iter()
-            .filter(|(key, value)| labels.get(*key).is_some_and(|found| found.as_str() == Some(value)))
-            .map(|(key, _)| *key)
-            .collect();
-        keys.dedup();
-        keys
+        let is_same =
+            |key: &str, value: &str| labels.get(key).is_some_and(|found| found.as_str() == Some(value));
+        wanted.iter().filter(|(key, value)| is_same(key, value)).map(|(key, _)| *key).collect()
     }
 
     /// Nothing for a principal of another team, or one that names another account of this provider: its address is then

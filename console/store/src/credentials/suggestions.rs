@@ -2,7 +2,6 @@
 //! does, and what a person took back is not suggested again.
 
 use centaur_base::oid::{BrokerCredentialId, Oid as _, PrincipalId};
-
 use serde::Serialize;
 
 use super::KIND;
